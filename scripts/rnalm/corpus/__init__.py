@@ -1,0 +1,1 @@
+"""Exact deduplication, MMseqs2 clustering and epoch draws."""

@@ -1,0 +1,1 @@
+"""Intervals, comparisons with published numbers, embeddings and the report."""

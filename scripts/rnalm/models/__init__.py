@@ -1,0 +1,1 @@
+"""Encoders on packed input, attention, heads, model directories."""

