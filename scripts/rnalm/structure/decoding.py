@@ -44,28 +44,19 @@ def candidates(probabilities: np.ndarray, sequence: str, floor: float) -> tuple[
     if matrix.dtype != np.float64:
         matrix = matrix.astype(np.float32, copy=False)
     codes = CODES[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
-    cells, strengths = above(matrix, codes, CANONICAL, matrix.dtype.type(floor))
+    cells, strengths = above(matrix, codes, matrix.dtype.type(floor))
     order = np.argsort(-strengths, kind="stable")  # ties keep row order, as the first maximum of the dense search does
     taken = sweep(cells[order], len(sequence))
     return cells[order][taken], strengths[order][taken]
 
 
-@numba.njit(cache=True)
-def above(matrix, codes, canonical, floor):
+def above(matrix, codes, floor):
     """Allowed cells i < j above `floor` in row order: (n, 2) int32 and their values (n,)."""
-    length, found = len(codes), 0
-    cells = np.empty((1024, 2), np.int32)
-    values = np.empty(1024, matrix.dtype)
-    for i in range(length - MINIMUM_DISTANCE):
-        partners = canonical[codes[i]]
-        for j in range(i + MINIMUM_DISTANCE, length):
-            if matrix[i, j] > floor and partners[codes[j]]:
-                if found == len(values):
-                    cells = np.concatenate((cells, np.empty_like(cells)))
-                    values = np.concatenate((values, np.empty_like(values)))
-                cells[found, 0], cells[found, 1], values[found] = i, j, matrix[i, j]
-                found += 1
-    return cells[:found], values[:found]
+    flat = np.flatnonzero(matrix > floor)
+    i, j = np.divmod(flat, len(codes))
+    allowed = (j - i >= MINIMUM_DISTANCE) & CANONICAL[codes[i], codes[j]]
+    cells = np.stack((i[allowed], j[allowed]), axis=1).astype(np.int32)
+    return cells, matrix.ravel()[flat[allowed]]
 
 
 @numba.njit(cache=True)
