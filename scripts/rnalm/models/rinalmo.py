@@ -1,0 +1,164 @@
+"""RiNALMo (Penić et al., Nature Communications 16:5671, 2025) on packed sequences.
+
+Notable about the model, and kept exactly:
+- token dropout as in ESM, at inference too: masked positions are zeroed and every embedding is scaled by
+  (1 - 0.15 * 0.8) / (1 - share of masked tokens), so 0.88 without masks
+- the attention residual is added to the *normalised* input, the feed-forward residual is not
+- rotary positions by halves, the angles in fp32; queries, keys, values and output without bias
+- SwiGLU whose Swish has one learnable beta per block; hidden width int(2/3 * 4 * d)
+- an untied language-model head: linear, exact GELU, LayerNorm, linear
+
+Module names are those of the published state dict, so weights load without renaming.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rnalm.models.attention import attention, attention_weights
+from rnalm.tokens.packing import PackedBatch
+from rnalm.tokens.rinalmo import MASK, PAD, TOKENS
+
+MASKED_IN_TRAINING = 0.15 * 0.8
+
+
+@dataclass(frozen=True)
+class RinalmoConfig:
+    dim: int
+    layers: int
+    heads: int
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    vocabulary: int = len(TOKENS)
+    rotary_base: float = 10000.0
+
+    @property
+    def hidden(self) -> int:
+        return int(2 / 3 * 4 * self.dim)
+
+
+class Rinalmo(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.dim, padding_idx=PAD)
+        self.transformer = Transformer(config)
+        self.lm_mask_head = MaskHead(config)
+
+    def forward(self, batch: PackedBatch) -> torch.Tensor:
+        """Packed ids -> (tokens, d) representation after the final LayerNorm, `<cls>` and `<eos>` included."""
+        return self.transformer(token_dropout(self.embedding(batch.ids), batch), batch)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(n, d) -> (n, vocabulary)."""
+        return self.lm_mask_head(hidden)
+
+    def attention_maps(self, batch: PackedBatch) -> list[list[torch.Tensor]]:
+        """Per sequence, per layer: (heads, length, length) attention weights."""
+        maps = [[] for _ in batch.lengths]
+        x = token_dropout(self.embedding(batch.ids), batch)
+        rotary = self.transformer.rotary(batch, x.dtype)
+        for block in self.transformer.blocks:
+            q, k, _ = block.mh_attn.project(block.attn_layer_norm(x), rotary)
+            for per_layer, weights in zip(maps, attention_weights(q, k, batch.lengths), strict=True):
+                per_layer.append(weights)
+            x = block(x, rotary, batch)
+        return maps
+
+
+def token_dropout(x: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+    """(tokens, d) embeddings, masked positions zeroed, each sequence rescaled by its share of masked tokens.
+
+    A sequence of nothing but `<mask>` has no finite scale, as in the published code.
+    """
+    masked = batch.ids == MASK
+    lengths = torch.tensor(batch.lengths, device=x.device)
+    share = torch.segment_reduce(masked.float(), "sum", lengths=lengths) / lengths
+    scale = batch.per_token((1 - MASKED_IN_TRAINING) / (1 - share))
+    return x * torch.where(masked, 0.0, scale).unsqueeze(1).to(x.dtype)
+
+
+class Transformer(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.final_layer_norm = nn.LayerNorm(config.dim)
+        self.half = config.dim // config.heads // 2
+        self.base = config.rotary_base
+
+    def forward(self, x: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+        rotary = self.rotary(batch, x.dtype)
+        for block in self.blocks:
+            x = block(x, rotary, batch)
+        return self.final_layer_norm(x)
+
+    def rotary(self, batch: PackedBatch, dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """cos and sin, each (tokens, 1, 1, head_dim / 2): computed in fp32, then cast."""
+        exponent = torch.arange(self.half, device=batch.ids.device, dtype=torch.float32) / self.half
+        angles = batch.positions.float().unsqueeze(1) * self.base**-exponent
+        return tuple(table.to(dtype)[:, None, None, :] for table in (angles.cos(), angles.sin()))
+
+
+class Block(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.mh_attn = Attention(config)
+        self.attn_layer_norm = nn.LayerNorm(config.dim)
+        self.transition = nn.Sequential(SwiGLU(config), nn.Identity(), nn.Linear(config.hidden, config.dim))
+        self.out_layer_norm = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x, rotary, batch: PackedBatch) -> torch.Tensor:
+        y = self.attn_layer_norm(x)
+        z = y + self.dropout(self.mh_attn(y, rotary, batch))
+        return z + self.dropout(self.transition(self.out_layer_norm(z)))
+
+
+class Attention(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.attention_dropout
+        self.Wqkv = nn.Linear(config.dim, 3 * config.dim, bias=False)
+        self.out_proj = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(self, x, rotary, batch: PackedBatch) -> torch.Tensor:
+        q, k, v = self.project(x, rotary)
+        mixed = attention(q, k, v, batch, self.dropout if self.training else 0.0)
+        return self.out_proj(mixed.flatten(1))
+
+    def project(self, x, rotary) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(tokens, d) -> rotated queries, rotated keys, values, each (tokens, heads, head_dim)."""
+        q, k, v = self.Wqkv(x).unflatten(1, (3, self.heads, -1)).unbind(1)
+        rotated = rotate(torch.stack((q, k), dim=1), *rotary)
+        return rotated[:, 0], rotated[:, 1], v
+
+
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary position embedding on the last dimension, first half against second half."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+class SwiGLU(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.beta = nn.Parameter(torch.ones(1))
+        self.linear = nn.Linear(config.dim, config.hidden)
+        self.linear_gate = nn.Linear(config.dim, config.hidden)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        activated = self.linear(x)
+        return activated * torch.sigmoid(self.beta * activated) * self.linear_gate(x)
+
+
+class MaskHead(nn.Module):
+    def __init__(self, config: RinalmoConfig):
+        super().__init__()
+        self.linear1 = nn.Linear(config.dim, config.dim)
+        self.layer_norm = nn.LayerNorm(config.dim)
+        self.linear2 = nn.Linear(config.dim, config.vocabulary)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear2(self.layer_norm(F.gelu(self.linear1(x))))
