@@ -1,0 +1,109 @@
+"""Stockholm alignments with a consensus structure, and its projection onto single sequences.
+
+The format: https://sonnhammer.sbc.su.se/Stockholm.html; the structure line is WUSS (Infernal user's guide,
+"Output formats"): `<>`, `()`, `[]`, `{}` nest, letter pairs `A..a` are pseudoknots, all else is unpaired.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
+from typing import NamedTuple
+
+from Bio import AlignIO
+
+from rnalm.errors import InputError
+from rnalm.sequences.compression import BROKEN, broken, open_text
+
+OPENS = "<([{" + ascii_uppercase
+CLOSES = ">)]}" + ascii_lowercase
+GAPS = "-.~_"
+
+
+class StockholmFamily(NamedTuple):
+    """One alignment: rows are (name, aligned) of equal width; `ss_cons` is as wide, or None where there is none."""
+
+    identifier: str
+    accession: str
+    rows: list[tuple[str, str]]
+    ss_cons: str | None
+
+
+def read_stockholm(path) -> Iterator[StockholmFamily]:
+    """Stream the alignments of a Stockholm file (plain, gzip or zstd).
+
+    InputError: no such file, no alignment in it, broken compression, a last alignment without `//`, rows of
+    unequal width, or a consensus structure with unbalanced brackets.
+    """
+    count = 0
+    try:
+        with open_text(path) as handle:
+            for block in _blocks(path, handle):
+                yield _family(path, block)
+                count += 1
+    except BROKEN as error:
+        raise broken(path, f"breaks off after {count} alignments", error) from error
+    if not count:
+        raise InputError(path, "holds no alignment", "give a Stockholm file that starts with '# STOCKHOLM 1.0'")
+
+
+def consensus_pairs(ss_cons: str) -> list[tuple[int, int]]:
+    """Paired columns (i, j), i < j, 0-based, sorted; ValueError says which bracket has no partner."""
+    stacks = {symbol: [] for symbol in OPENS}
+    pairs = []
+    for column, symbol in enumerate(ss_cons):
+        if symbol in OPENS:
+            stacks[symbol].append(column)
+        elif symbol in CLOSES:
+            stack = stacks[OPENS[CLOSES.index(symbol)]]
+            if not stack:
+                raise ValueError(f"{symbol!r} in column {column + 1} closes nothing")
+            pairs.append((stack.pop(), column))
+    for symbol, stack in stacks.items():
+        if stack:
+            raise ValueError(f"{symbol!r} in column {stack[-1] + 1} is never closed")
+    return sorted(pairs)
+
+
+def project(aligned: str, pairs: Iterable[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+    """One aligned row and the consensus pairs -> (its sequence without gaps, its own pairs, 0-based).
+
+    A pair of columns with a gap on either side is dropped.
+    """
+    kept = [column for column, letter in enumerate(aligned) if letter not in GAPS]
+    position = {column: index for index, column in enumerate(kept)}
+    own = [(position[i], position[j]) for i, j in pairs if i in position and j in position]
+    return "".join(aligned[column] for column in kept), own
+
+
+def _blocks(path, handle) -> Iterator[list[str]]:
+    """Lines of one alignment at a time, up to and with its `//`."""
+    lines = []
+    for line in handle:
+        lines.append(line)
+        if line.strip() == "//":
+            yield lines
+            lines = []
+    if any(line.strip() for line in lines):
+        where = f"{path}, family {_annotation(lines, 'ID')}"
+        raise InputError(where, "does not end in '//'", "get the whole file again")
+
+
+def _family(path, lines: list[str]) -> StockholmFamily:
+    where = f"{path}, family {_annotation(lines, 'ID')}"
+    try:
+        alignment = AlignIO.read(io.StringIO("".join(lines).lstrip()), "stockholm")
+    except ValueError as error:
+        raise InputError(where, f"is no valid Stockholm alignment ({error})", "correct the file") from error
+    ss_cons = alignment.column_annotations.get("secondary_structure")
+    try:
+        consensus_pairs(ss_cons or "")
+    except ValueError as error:
+        raise InputError(where, f"has unbalanced brackets in SS_cons, {error}", "correct the structure line") from error
+    rows = [(row.id, str(row.seq)) for row in alignment]
+    return StockholmFamily(_annotation(lines, "ID"), _annotation(lines, "AC"), rows, ss_cons)
+
+
+def _annotation(lines: list[str], feature: str) -> str:
+    """The first `#=GF feature` of an alignment, which Biopython drops; empty where there is none."""
+    found = (line.split(None, 2) for line in lines if line.startswith("#=GF "))
+    return next((parts[2].strip() for parts in found if len(parts) == 3 and parts[1] == feature), "")
