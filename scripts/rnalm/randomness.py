@@ -8,6 +8,7 @@ after any restart.
 import hashlib
 
 import numpy as np
+import polars as pl
 
 
 def key(*parts) -> np.uint64:
@@ -37,5 +38,5 @@ def uniform(key: np.uint64, counters: np.ndarray) -> np.ndarray:
 
 
 def digest_counters(digests) -> np.ndarray:
-    """Hexadecimal digests -> the first 64 bits of each as uint64, usable as counters."""
-    return np.array([int(digest[:16], 16) for digest in digests], dtype=np.uint64)
+    """Hexadecimal digests (a sequence of str) -> the first 64 bits of each as uint64, usable as counters."""
+    return pl.Series(digests, dtype=pl.String).str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64).to_numpy()

@@ -1,0 +1,45 @@
+"""Stage cluster: unique sequences -> similarity clusters by MMseqs2 linclust."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from rnalm import errors, files, provenance
+from rnalm.corpus import clustering, partitions
+
+
+@errors.exits
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", required=True, type=Path, help="manifest of deduplicate")
+    parser.add_argument("--min-seq-id", required=True, type=float)
+    parser.add_argument("--coverage", required=True, type=float)
+    parser.add_argument("--split-memory-limit", required=True, help="bytes, K, M or G; 0: all memory")
+    parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument("--state", required=True, type=Path, help="working folder; a killed run goes on from there")
+    parser.add_argument("--manifest", required=True, type=Path)
+    a = parser.parse_args()
+
+    settings = {"min_seq_id": a.min_seq_id, "coverage": a.coverage, "split_memory_limit": a.split_memory_limit}
+    with provenance.stage("cluster", a.manifest, [a.sequences], settings) as record:
+        clusters = clustering.cluster(a.sequences, a.state, threads=a.threads, **settings)
+        output = a.manifest.parent / "clusters.parquet"
+        with files.atomic(output) as temporary:
+            partitions.write(clusters, temporary)
+        sizes = clustering.sizes(clusters)
+        record.outputs = [output]
+        record.counts = {
+            "sequences": clusters.height,
+            "clusters": len(sizes),
+            "singletons": int((sizes == 1).sum()),
+            "largest": sizes.max(),
+        }
+        record.notes = {
+            "mmseqs": clustering.version(clustering.binary()),
+            "cluster_sizes": clustering.histogram(sizes),
+        }
+    shutil.rmtree(a.state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Stage hold_out: one member of every cluster that validation keeps from training."""
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from rnalm import errors, provenance
+from rnalm.corpus import draws
+
+
+@errors.exits
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", required=True, type=Path, help="manifest of deduplicate")
+    parser.add_argument("--clusters", required=True, type=Path, help="manifest of cluster")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--validation-fraction", required=True, type=float, help="expected fraction of the clusters")
+    parser.add_argument("--crop", required=True, type=int, help="longest sequence, nt")
+    parser.add_argument("--rows-per-shard", required=True, type=int)
+    parser.add_argument("--manifest", required=True, type=Path)
+    a = parser.parse_args()
+
+    parameters = {
+        "seed": a.seed,
+        "validation_fraction": a.validation_fraction,
+        "epoch": draws.VALIDATION,
+        "crop": a.crop,
+        "rows_per_shard": a.rows_per_shard,
+    }
+    with provenance.stage("hold_out", a.manifest, [a.sequences, a.clusters], parameters) as record:
+        clusters = pl.read_parquet(provenance.outputs(a.clusters, ".parquet"))
+        clusters = clusters.filter(draws.held_out(clusters, a.seed, a.validation_fraction))
+        draws.make(record, a.sequences, clusters, a.seed, draws.VALIDATION, a.crop, a.rows_per_shard, a.manifest.parent)
+
+
+if __name__ == "__main__":
+    main()
