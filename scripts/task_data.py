@@ -1,0 +1,29 @@
+"""Stage task_data: downloaded RNAs with structures -> records and splits of a downstream task."""
+
+import argparse
+from pathlib import Path
+
+from rnalm import config, errors, provenance
+from rnalm.tasks import structure
+
+
+@errors.exits
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task-config", required=True, type=Path, help="config/tasks/*.yaml")
+    parser.add_argument("--retrieved", required=True, type=Path, help="manifest of the task's download")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--manifest", required=True, type=Path)
+    arguments = parser.parse_args()
+
+    settings = config.load(arguments.task_config, "task")
+    inputs = [arguments.task_config, arguments.retrieved]
+    parameters = {"seed": arguments.seed, **settings}
+    with provenance.stage("task_data", arguments.manifest, inputs, parameters) as record:
+        record.outputs, record.counts = structure.build(
+            settings, arguments.retrieved, arguments.seed, arguments.manifest.parent
+        )
+
+
+if __name__ == "__main__":
+    main()
