@@ -1,0 +1,30 @@
+# Clusters of similar sequences: the unit that is held out and that an epoch draws from.
+
+
+rule cluster:
+    input:
+        "results/corpus/{corpus}/sequences/manifest.json",
+    output:
+        "results/corpus/{corpus}/clusters.manifest.json",
+    log:
+        "results/logs/cluster/{corpus}.log",
+    benchmark:
+        "results/benchmarks/cluster/{corpus}.tsv"
+    conda:
+        "../../envs/cluster.yaml"
+    threads: 2
+    resources:
+        mem="4GB",
+        runtime="2d",
+    params:
+        stage_version=1,
+        min_seq_id=config["corpus"]["cluster"]["min_seq_id"],
+        coverage=config["corpus"]["cluster"]["coverage"],
+        split_memory_limit=config["corpus"]["cluster"]["split_memory_limit"],
+        state="results/.state/cluster/{corpus}",
+    message:
+        "Cluster corpus {wildcards.corpus} with MMseqs2"
+    shell:
+        "python scripts/cluster.py --sequences {input} --min-seq-id {params.min_seq_id} --coverage {params.coverage} "
+        "--split-memory-limit {params.split_memory_limit} --threads {threads} --state {params.state} "
+        "--manifest {output} &> {log}"

@@ -1,0 +1,172 @@
+# Names, paths and helpers that the rules share.
+
+import json
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
+
+from rnalm import config as settings
+from rnalm.errors import InputError, exits
+
+# Not merged with a file from the command line: a section of the demo must not leak into another run.
+if not workflow.configfiles:
+
+    configfile: "config/demo.yaml"
+
+
+@exits
+def checked(config):
+    """(config, {task: its settings}, the model's settings), all checked."""
+    config = settings.check(config, ", ".join(map(str, workflow.configfiles)))
+    tasks = {task: settings.load(path, "task") for task, path in config["tasks"].items()}
+    return config, tasks, settings.read(f"config/models/{config['model']}.yaml")
+
+
+config, TASKS, MODEL = checked(config)
+RUN, CORPUS, SEED = config["run"], config["corpus"]["name"], config["seed"]
+SOURCES = {source: part["release"] for source, part in config["corpus"]["sources"].items()}
+LOCK = "config/releases.lock.yaml"
+EPOCHS = config["pretrain"]["epochs"]
+# Keys of config["pretrain"] that shape the job, not the segment it makes, and keys of the segment that do not shape the
+# model: a change of either must not train anything again.
+LAUNCH = ("epochs", "segment_epochs", "processes", "device", "deepspeed")
+OPERATION = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps")
+TASK_DATA_KEYS = ("task", "source", "reader", "expected", "families", "max_length", "max_test_length", "splits")
+
+
+wildcard_constraints:
+    source=r"[a-z][a-z0-9_]*",
+    release=r"[^/]+",
+    corpus=re.escape(CORPUS),
+    run=re.escape(RUN),
+    epoch=r"\d{3}",
+    epochs=r"\d{3}",
+    task=r"[a-z][a-z0-9_]*",
+    split=r"[^/-]+",
+    init="pretrained|frozen|random",
+
+
+# Downloads
+
+
+def release(wildcards):
+    """The release of a source of the corpus."""
+    return SOURCES[wildcards.source]
+
+
+def retrieved(wildcards):
+    """Manifest of the pinned release of a source of the corpus."""
+    return f"resources/{wildcards.source}/{release(wildcards)}/manifest.json"
+
+
+def task_source(wildcards):
+    """Manifest of the download that a task's data is made from."""
+    source = TASKS[wildcards.task]["source"]
+    return f"resources/{source['name']}/{source['release']}/manifest.json"
+
+
+def base_url(wildcards):
+    """Command-line option with a release's address in the config; empty for the pinned one."""
+    asked = {(source, part["release"]): part["base_url"] for source, part in config["corpus"]["sources"].items()}
+    address = asked.get((wildcards.source, wildcards.release))
+    return f"--base-url {address}" if address else ""
+
+
+@exits
+def pinned(wildcards):
+    """What the lock file says of a release: a change of it, and of nothing else there, downloads again."""
+    sources = settings.read(LOCK)
+    try:
+        return json.dumps(sources[wildcards.source][wildcards.release], sort_keys=True)
+    except KeyError:
+        known = ", ".join(f"{source} {release}" for source in sources for release in sources[source])
+        problem = f"does not pin {wildcards.source} {wildcards.release}"
+        raise InputError(LOCK, problem, f"add it, or use one of: {known}") from None
+
+
+# Corpus and draws
+
+
+NORMALISED = [f"results/corpus/{CORPUS}/normalised/{source}/manifest.json" for source in SOURCES]
+SEQUENCES = f"results/corpus/{CORPUS}/sequences/manifest.json"
+CLUSTERS = f"results/corpus/{CORPUS}/clusters.manifest.json"
+VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
+CORPUS_MANIFESTS = [*NORMALISED, SEQUENCES, CLUSTERS, VALIDATION]
+
+
+def draws(first, end):
+    """Manifests of the draws of epochs first..end-1."""
+    return [f"results/corpus/{CORPUS}/draws/epoch-{epoch:03d}/manifest.json" for epoch in range(first, end)]
+
+
+# Pre-training: a chain of segments, each named by the epochs that are done at its end
+
+
+def segment(end):
+    """Manifest of the segment that ends after `end` epochs."""
+    return f"results/pretrain/{RUN}/epochs-{end:03d}/manifest.json"
+
+
+def first_epoch(wildcards):
+    """First epoch (from 0) of a segment."""
+    length = config["pretrain"]["segment_epochs"]
+    return (int(wildcards.epochs) - 1) // length * length
+
+
+def segment_draws(wildcards):
+    """Manifests of the draws of a segment's epochs, in order."""
+    return draws(first_epoch(wildcards), int(wildcards.epochs))
+
+
+def previous_segment(wildcards):
+    """Manifest of the segment before, in a list; empty for the first."""
+    first = first_epoch(wildcards)
+    return [segment(first)] if first else []
+
+
+def previous_option(wildcards):
+    """Command-line option that names the segment before; empty for the first."""
+    return " ".join(f"--previous {path}" for path in previous_segment(wildcards))
+
+
+def training(without):
+    """The pretrain section as JSON, without some keys."""
+    return json.dumps({key: value for key, value in config["pretrain"].items() if key not in without})
+
+
+MODEL_CONFIG = f"config/models/{config['model']}.yaml"
+PRETRAINED = f"results/{RUN}/models/pretrained/manifest.json"
+
+
+# Tasks
+
+
+def task_config(wildcards):
+    """Path of a task's settings."""
+    return config["tasks"][wildcards.task]
+
+
+def task_settings(wildcards):
+    """A task's settings as JSON: a change of them, not of a comment in their file, runs the task again."""
+    return json.dumps(TASKS[wildcards.task], sort_keys=True)
+
+
+def task_data_settings(wildcards):
+    """The part of a task's settings that shapes its data, as JSON."""
+    part = {key: TASKS[wildcards.task][key] for key in TASK_DATA_KEYS if key in TASKS[wildcards.task]}
+    return json.dumps(part, sort_keys=True)
+
+
+def evaluations(task):
+    """Manifests of the evaluations of a task: each split with each start of the encoder, and the baseline."""
+    inits = [*TASKS[task]["inits"], "baseline"]
+    return [
+        f"results/tasks/{task}/{RUN}/{split}/{init}/manifest.json" for split in TASKS[task]["splits"] for init in inits
+    ]
+
+
+EVALUATIONS = [manifest for task in TASKS for manifest in evaluations(task)]
+TASK_DATA = [f"results/tasks/{task}/{RUN}/data/manifest.json" for task in TASKS]
+PUBLISHED = sorted(map(str, Path("resources/published").glob("*.csv")))

@@ -1,0 +1,61 @@
+# What the model sees and when: held-out clusters, then one member of each other cluster per epoch, in training order.
+
+
+rule hold_out:
+    input:
+        sequences="results/corpus/{corpus}/sequences/manifest.json",
+        clusters="results/corpus/{corpus}/clusters.manifest.json",
+    output:
+        "results/corpus/{corpus}/draws/validation/manifest.json",
+    log:
+        "results/logs/hold_out/{corpus}.log",
+    benchmark:
+        "results/benchmarks/hold_out/{corpus}.tsv"
+    conda:
+        "../../envs/draw.yaml"
+    threads: 2
+    resources:
+        mem="4GB",
+        runtime="4h",
+    params:
+        stage_version=1,
+        seed=SEED,
+        validation_fraction=config["corpus"]["validation_fraction"],
+        crop=config["corpus"]["crop"],
+        rows_per_shard=config["corpus"]["rows_per_shard"],
+    message:
+        "Hold out validation clusters of corpus {wildcards.corpus}"
+    shell:
+        "python scripts/hold_out.py --sequences {input.sequences} --clusters {input.clusters} --seed {params.seed} "
+        "--validation-fraction {params.validation_fraction} --crop {params.crop} "
+        "--rows-per-shard {params.rows_per_shard} --manifest {output} &> {log}"
+
+
+rule draw:
+    input:
+        sequences="results/corpus/{corpus}/sequences/manifest.json",
+        clusters="results/corpus/{corpus}/clusters.manifest.json",
+    output:
+        "results/corpus/{corpus}/draws/epoch-{epoch}/manifest.json",
+    log:
+        "results/logs/draw/{corpus}/epoch-{epoch}.log",
+    benchmark:
+        "results/benchmarks/draw/{corpus}/epoch-{epoch}.tsv"
+    conda:
+        "../../envs/draw.yaml"
+    threads: 2
+    resources:
+        mem="4GB",
+        runtime="4h",
+    params:
+        stage_version=1,
+        seed=SEED,
+        validation_fraction=config["corpus"]["validation_fraction"],
+        crop=config["corpus"]["crop"],
+        rows_per_shard=config["corpus"]["rows_per_shard"],
+    message:
+        "Draw epoch {wildcards.epoch} of corpus {wildcards.corpus}"
+    shell:
+        "python scripts/draw.py --epoch {wildcards.epoch} --sequences {input.sequences} --clusters {input.clusters} "
+        "--seed {params.seed} --validation-fraction {params.validation_fraction} --crop {params.crop} "
+        "--rows-per-shard {params.rows_per_shard} --manifest {output} &> {log}"

@@ -1,0 +1,62 @@
+# One table, one page.
+
+
+rule collect:
+    input:
+        evaluations=EVALUATIONS,
+        ledger=f"results/corpus/{CORPUS}/ledger.csv",
+    output:
+        manifest="results/{run}/collect.manifest.json",
+        metrics=report("results/{run}/metrics.csv", caption="../report/metrics.rst", category="Results"),
+        ledger="results/{run}/ledger.csv",
+    log:
+        "results/logs/collect/{run}.log",
+    benchmark:
+        "results/benchmarks/collect/{run}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem="1GB",
+        runtime="30m",
+    params:
+        stage_version=1,
+        run_directory="results/{run}",
+    message:
+        "Collect the results of {wildcards.run}"
+    shell:
+        "python scripts/collect.py --evaluations {input.evaluations} --ledger {input.ledger} "
+        "--run-directory {params.run_directory} --manifest {output.manifest} &> {log}"
+
+
+rule report:
+    input:
+        published=PUBLISHED,
+        corpus=CORPUS_MANIFESTS,
+        pretrain=segment(EPOCHS),
+        tasks=TASK_DATA,
+        evaluations=EVALUATIONS,
+        atlas="results/{run}/atlas/manifest.json",
+        collected="results/{run}/collect.manifest.json",
+    output:
+        manifest="results/{run}/report/manifest.json",
+        page=report("results/{run}/report/index.html", caption="../report/report.rst", category="Results"),
+    log:
+        "results/logs/report/{run}.log",
+    benchmark:
+        "results/benchmarks/report/{run}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="1h",
+    params:
+        stage_version=1,
+        corpus=CORPUS,
+    message:
+        "Write the report of {wildcards.run}"
+    shell:
+        "python scripts/report.py --run {wildcards.run} --corpus {params.corpus} --task-manifests {input.tasks} "
+        "--evaluations {input.evaluations} --collected {input.collected} --pretrain {input.pretrain} "
+        "--atlas {input.atlas} --manifest {output.manifest} &> {log}"
