@@ -1,0 +1,247 @@
+"""The report's interactive charts, as Vega-Lite specifications with their data inside.
+
+Colours are Okabe and Ito's, told apart by colour-blind readers; the page sets text and grid colours for its light and
+dark scheme, so that nothing here may fix them. Every chart takes the width of its container.
+"""
+
+import altair as alt
+import polars as pl
+
+from rnalm.structure.drawing import COLOURS
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
+PALETTE = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, GREY]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+
+INITS = {
+    "pretrained": "Pre-trained",
+    "frozen": "Pre-trained, frozen",
+    "random": "Random start",
+    "baseline": "Baseline",
+}
+INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
+
+MOST_CURVE_POINTS = 400
+MOST_RNAS = 300  # dots per initialisation and split
+MOST_ATLAS_POINTS = 2500
+MOST_FAMILIES = 12
+
+
+def specification(chart: alt.Chart, description: str, height: int = 240) -> dict:
+    """Chart -> Vega-Lite dict as wide as its container, `height` px high, without the library's own theme."""
+    spec = chart.properties(width="container", height=height, description=description).to_dict()
+    spec.pop("config", None)
+    return spec
+
+
+def lengths(counts: pl.DataFrame) -> dict:
+    """Histogram of sequence lengths; `counts`: low, high (nt), sequences, one row per bin."""
+    chart = (
+        alt.Chart(counts)
+        .mark_bar(color=BLUE, binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", title="Length (nt, log scale)", scale=alt.Scale(type="log", nice=False)).axis(
+                values=[n * 10**power for power in range(1, 6) for n in (1, 2, 5)]
+            ),
+            x2="high:Q",
+            y=alt.Y("sequences:Q", title="Unique sequences"),
+            tooltip=["low:Q", "high:Q", "sequences:Q"],
+        )
+    )
+    return specification(chart, "Histogram of the lengths of the unique sequences")
+
+
+def composition(counts: pl.DataFrame) -> dict:
+    """Bars of unique sequences per family; `counts`: family, sequences, in the order to show."""
+    families = counts["family"].to_list()
+    base = alt.Chart(counts).encode(
+        y=alt.Y("family:N", sort=families, title=None),
+        x=alt.X("sequences:Q", title="Unique sequences").scale(domainMax=1.15 * counts["sequences"].max()),
+        tooltip=["family:N", "sequences:Q"],
+    )
+    labels = base.mark_text(align="left", dx=4).encode(text=alt.Text("sequences:Q", format=","))
+    return specification(
+        base.mark_bar(color=GREEN) + labels, "Number of unique sequences of each family", 24 * len(families)
+    )
+
+
+def cluster_sizes(counts: pl.DataFrame) -> dict:
+    """Bars on a log scale; `counts`: size (label of a doubling range), clusters."""
+    base = alt.Chart(counts).encode(
+        x=alt.X("size:O", sort=counts["size"].to_list(), title="Members of a cluster").axis(labelAngle=0),
+        y=alt.Y("clusters:Q", title="Clusters (log scale)")
+        .scale(type="log", domain=[0.5, 2 * counts["clusters"].max()], nice=False)
+        .axis(values=[10**power for power in range(9)], format="~s"),
+        y2=alt.datum(0.5),
+        tooltip=["size:O", "clusters:Q"],
+    )
+    labels = (
+        alt.Chart(counts)
+        .mark_text(dy=-7)
+        .encode(
+            x=alt.X("size:O", sort=counts["size"].to_list()),
+            y="clusters:Q",
+            text=alt.Text("clusters:Q", format=",~s"),
+        )
+    )
+    return specification(base.mark_bar(color=PURPLE) + labels, "Number of clusters by cluster size, on a log scale")
+
+
+def curve_points(history: pl.DataFrame) -> pl.DataFrame:
+    """Training log thinned to means over equal stretches of steps, with the loss smoothed besides (`smooth`)."""
+    stretch = max(1, -(-len(history) // MOST_CURVE_POINTS))
+    columns = ["step", "loss", "masked_accuracy", "learning_rate", "tokens_per_second"]
+    thin = history.select(columns).group_by(pl.int_range(pl.len()) // stretch, maintain_order=True).mean()
+    return thin.with_columns(smooth=pl.col("loss").ewm_mean(half_life=max(1, len(thin) / 40))).select(
+        [pl.col(name).round_sig_figs(5) for name in [*columns, "smooth"]]
+    )
+
+
+def step_axis() -> alt.X:
+    return alt.X("step:Q", title="Optimiser step").axis(format="~s")
+
+
+def line(table: pl.DataFrame, field: str, title: str, description: str, colour: str) -> dict:
+    """One curve over the optimiser steps."""
+    chart = (
+        alt.Chart(table)
+        .mark_line(color=colour)
+        .encode(
+            x=step_axis(),
+            y=alt.Y(f"{field}:Q", title=title).scale(zero=False).axis(format="~g"),
+            tooltip=["step:Q", f"{field}:Q"],
+        )
+    )
+    return specification(chart, description, 180)
+
+
+def training_and_validation(history, validation, field: str, smooth: str, title: str, description: str) -> dict:
+    """Training curve `smooth` over the raw one, and dots of the validation curve, with a legend."""
+    kinds = alt.Color("kind:N", title=None).scale(domain=["training", "validation"], range=[BLUE, VERMILLION])
+    raw = (
+        alt.Chart(history)
+        .mark_line(color=BLUE, opacity=0.25, strokeWidth=1)
+        .encode(x=step_axis(), y=alt.Y(f"{field}:Q", title=title).scale(zero=False))
+    )
+    both = pl.concat(
+        [
+            history.select("step", pl.col(smooth).alias("value"), pl.lit("training").alias("kind")),
+            validation.select("step", pl.col(field).round_sig_figs(5).alias("value"), pl.lit("validation").alias("kind")),
+        ],
+        how="vertical_relaxed",
+    )
+    lines = (
+        alt.Chart(both)
+        .mark_line()
+        .encode(x=step_axis(), y="value:Q", color=kinds, tooltip=["kind:N", "step:Q", "value:Q"])
+    )
+    dots = lines.mark_point(filled=True, size=30).transform_filter("datum.kind == 'validation'")
+    return specification(raw + lines + dots, description, 180)
+
+
+def training(history: pl.DataFrame, validation: pl.DataFrame) -> dict[str, dict]:
+    """Name -> chart of the pre-training run; tables as in history.csv and validation.csv."""
+    points = curve_points(history)
+    return {
+        "Masked-language-model loss": training_and_validation(
+            points, validation, "loss", "smooth", "Loss (nats)", "Training and validation loss over the steps"
+        ),
+        "Perplexity on held-out clusters": line(
+            validation, "perplexity", "Perplexity", "Validation perplexity over the steps", VERMILLION
+        ),
+        "Accuracy at masked positions": training_and_validation(
+            points,
+            validation,
+            "masked_accuracy",
+            "masked_accuracy",
+            "Fraction right",
+            "Masked accuracy in training and validation over the steps",
+        ),
+        "Learning rate": line(points, "learning_rate", "Learning rate", "Learning rate over the steps", PURPLE),
+        "Speed": line(points, "tokens_per_second", "Real tokens per second", "Tokens per second over the steps", GREEN),
+    }
+
+
+def means(rows: pl.DataFrame) -> dict:
+    """Mean with its interval per initialisation; `rows`: name, init, value, ci_low, ci_high."""
+    names = rows["name"].to_list()
+    colour = alt.Color("init:N", legend=None).scale(domain=list(INITS), range=INIT_COLOURS)
+    base = alt.Chart(rows).encode(y=alt.Y("name:N", sort=names, title=None), color=colour)
+    shown = ["name:N", "value:Q", "ci_low:Q", "ci_high:Q"]
+    low, high = max(0, rows["ci_low"].min() - 0.05), min(1, rows["ci_high"].max() + 0.05)
+    axis = alt.X("ci_low:Q", title="Mean F1, 95 % interval").scale(domain=[low, high], nice=True)
+    chart = base.mark_rule(strokeWidth=3).encode(x=axis, x2="ci_high:Q", tooltip=shown)
+    chart += base.mark_point(filled=True, size=110, opacity=1).encode(x="value:Q", tooltip=shown)
+    return specification(chart, "Mean F1 of each model with its confidence interval", 34 * len(names))
+
+
+def distributions(rows: pl.DataFrame) -> dict:
+    """F1 of single RNAs as dots, with median and quartiles; `rows`: name, init, id, length, f1."""
+    names = rows["name"].unique(maintain_order=True).to_list()
+    quartiles = rows.group_by("name", "init", maintain_order=True).agg(
+        low=pl.col("f1").quantile(0.25, "linear"), middle=pl.col("f1").median(), high=pl.col("f1").quantile(0.75, "linear")
+    )
+    picked = rows.filter((pl.int_range(pl.len()) % ((pl.len() + MOST_RNAS - 1) // MOST_RNAS) == 0).over("name"))
+    jitter = (pl.int_range(pl.len()) * 0.618034 % 1 - 0.5).round(3)  # evenly spread, the same every time
+    picked = picked.with_columns(pl.col("f1").round(3), jitter=jitter)
+    colour = alt.Color("init:N", legend=None).scale(domain=list(INITS), range=INIT_COLOURS)
+    across = alt.Y("name:N", sort=names, title=None)
+    dots = (
+        alt.Chart(picked)
+        .mark_circle(size=22, opacity=0.35)
+        .encode(
+            x=alt.X("f1:Q", title="F1 of one RNA").scale(domain=[0, 1]),
+            y=across,
+            yOffset=alt.YOffset("jitter:Q").scale(domain=[-0.8, 0.8]),
+            color=colour,
+            tooltip=["id:N", "length:Q", "f1:Q"],
+        )
+    )
+    shown = [alt.Tooltip(f"{field}:Q", format=".3f") for field in ("low", "middle", "high")]
+    base = alt.Chart(quartiles).encode(y=across, color=colour, tooltip=shown)
+    chart = dots + base.mark_rule(strokeWidth=4).encode(x="low:Q", x2="high:Q")
+    chart += base.mark_tick(thickness=4, size=26).encode(x="middle:Q")
+    return specification(chart, "F1 of every test RNA by initialisation, with median and quartiles", 52 * len(names))
+
+
+def contacts(pairs: pl.DataFrame, length: int, description: str) -> dict:
+    """Square map of base pairs; `pairs`: i, j (1-based; true pairs have i < j, predicted ones i > j), bases, kind."""
+    scale = alt.Scale(domain=[1, length], nice=False, padding=2)
+    kinds = list(COLOURS)
+    diagonal = alt.Chart(pl.DataFrame({"i": [1, length]})).mark_line(strokeWidth=1, color=GREY)
+    diagonal = diagonal.encode(x=alt.X("i:Q", scale=scale), y=alt.Y("i:Q", scale=scale))
+    points = (
+        alt.Chart(pairs)
+        .mark_point(filled=True, size=max(10, min(40, 4000 // length)), opacity=1)
+        .encode(
+            x=alt.X("j:Q", title="Position", scale=scale),
+            y=alt.Y("i:Q", title="Position", scale=scale).sort("descending"),
+            color=alt.Color("kind:N", legend=None).scale(domain=kinds, range=list(COLOURS.values())),
+            shape=alt.Shape("kind:N", legend=None).scale(domain=kinds, range=["square", "diamond", "cross"]),
+            tooltip=["i:Q", "j:Q", "bases:N", "kind:N"],
+        )
+    )
+    return specification(diagonal + points, description, 280)
+
+
+def atlas(points: pl.DataFrame, families: list[str], description: str) -> dict:
+    """t-SNE map; `points`: x, y, family, length; `families`: all of them, so that maps share their colours."""
+    every = -(-max(len(points), 1) // MOST_ATLAS_POINTS)
+    thin = points.gather_every(every).with_columns(pl.col("x", "y").round(2))
+    colours = [PALETTE[n % len(PALETTE)] for n in range(len(families))]
+    shapes = [SHAPES[(n % len(PALETTE) + n // len(PALETTE)) % len(SHAPES)] for n in range(len(families))]
+    legend = alt.Legend(orient="bottom", columns=3, symbolOpacity=1, symbolSize=60)
+    chart = (
+        alt.Chart(thin)
+        .mark_point(filled=True, size=22, opacity=0.7)
+        .encode(
+            x=alt.X("x:Q", axis=None).scale(zero=False),
+            y=alt.Y("y:Q", axis=None).scale(zero=False),
+            color=alt.Color("family:N", title=None, legend=legend).scale(domain=families, range=colours),
+            shape=alt.Shape("family:N", title=None, legend=legend).scale(domain=families, range=shapes),
+            tooltip=["family:N", "length:Q"],
+        )
+        .properties(usermeta={"embedOptions": {"renderer": "canvas"}})
+    )
+    return specification(chart, description, 320)

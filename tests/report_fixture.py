@@ -1,0 +1,212 @@
+"""A small run directory in the formats of a real one, made in a second, to build reports from.
+
+The RNAs are made up: every family has one real fold (as dot-bracket) and random bases that respect it.
+"""
+
+import json
+import random
+import struct
+from pathlib import Path
+
+import polars as pl
+
+from rnalm import provenance
+from rnalm.structure import score
+from rnalm.structure.notation import dot_bracket, parse_dot_bracket
+
+FAMILIES = {
+    "tRNA": "(((((((..((((........)))).(((((.......))))).....(((((.......))))))))))))....",
+    "SRP": "((((((((((....((((((...((((....))))...))))))....(((....)))....))))))))))",
+    "U1": "((((((....))))))..((((((((.....))))))))...(((((((((......)))))))))........",
+    "U2": "..((((.((((....)))).))))...((((((...((((((....))))))...))))))....((((....))))",
+    "snR75": "((((....))))..............((((.....))))...............",
+    "vault": "(((((((.....((((....))))......))))))).............",
+    "5S": "(((((((((....((((((((...............))))))..))....((((((...((....))...))))))..)))))))))",
+    "RNaseP": "((((((((...[[[[[...(((((....)))))...((((((....))))))...]]]]]....))))))))",
+    "SSU": "((((....((((((..((((....))))..((((....))))..))))))...(((((....)))))..))))",
+}
+EPOCHS = 3
+
+
+def sequence(structure: str, dice: random.Random) -> str:
+    bases = [dice.choice("ACGT") for _ in structure]
+    for i, j in parse_dot_bracket(structure):
+        bases[i], bases[j] = dice.choice(["GC", "CG", "AT", "TA", "GT"])
+    return "".join(bases)
+
+
+def guess(pairs, length: int, quality: float, dice: random.Random) -> list[tuple[int, int]]:
+    """Keep pairs with probability `quality` (drawn per RNA) and add a few wrong ones."""
+    keep = min(1.0, max(0.0, dice.gauss(quality, 0.2)))
+    kept = [pair for pair in pairs if dice.random() < keep]
+    used = {position for pair in kept for position in pair}
+    for _ in range(int((1 - keep) * 6)):
+        i, j = sorted(dice.sample(range(length), 2))
+        if j - i > 3 and not used & {i, j}:
+            kept.append((i, j))
+            used |= {i, j}
+    return sorted(kept)
+
+
+def write_stage(name, manifest, inputs, files, counts=None, parameters=None, **notes):
+    with provenance.stage(name, manifest, inputs, parameters or {}) as record:
+        record.outputs, record.counts, record.notes = files, counts or {}, notes
+    return manifest
+
+
+def frame(path: Path, rows) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
+    (table.write_csv if path.suffix == ".csv" else table.write_parquet)(path)
+    return path
+
+
+def corpus(directory: Path, dice: random.Random) -> Path:
+    retrieved = write_stage("retrieve", directory.parents[1] / "resources/rfam/manifest.json", [], [])
+    rows = []
+    for family, structure in FAMILIES.items():
+        for number in range(40):
+            letters = sequence(structure * dice.randint(1, 4), dice)
+            rows.append(
+                {
+                    "digest": f"{len(rows):032x}",
+                    "sequence": letters,
+                    "length": len(letters),
+                    "rna_type": family,
+                    "sources": [{"source": "rfam", "accession": f"{family}/{number}"}],
+                }
+            )
+    sequences = frame(directory / "sequences/part-00000.parquet", rows)
+    table = [("rfam", "in", 402), ("rfam", "kept", 340), ("rfam", "merged", 52), ("rfam", "too_short", 7)]
+    table += [("rfam", "too_many_n", 3), ("ensembl", "in", 50), ("ensembl", "kept", 20), ("ensembl", "merged", 18)]
+    table += [("ensembl", "not_nucleotide", 12)]
+    ledger = frame(directory / "ledger.csv", pl.DataFrame(table, schema=["source", "rule", "records"], orient="row"))
+    deduplicated = write_stage(
+        "deduplicate", directory / "sequences/manifest.json", [retrieved], [sequences], {"sequences": len(rows)}
+    )
+    representatives = [dice.choice(rows[: 1 + index // 2])["digest"] for index in range(len(rows))]
+    clusters = frame(
+        directory / "clusters.parquet", {"digest": [row["digest"] for row in rows], "cluster": representatives}
+    )
+    return write_stage("cluster", directory / "clusters.manifest.json", [deduplicated], [clusters]), ledger
+
+
+def pretraining(directory: Path, corpus_manifest, dice: random.Random) -> Path:
+    history, validation = [], []
+    for step in range(10, 1501, 10):
+        loss = 1.05 + 1.9 * 0.997**step + dice.gauss(0, 0.05)
+        history.append(
+            {
+                "step": step,
+                "epoch": step // 500,
+                "tokens": step * 9000,
+                "loss": loss,
+                "masked_accuracy": 0.75 - loss / 6,
+                "learning_rate": 5e-5 * min(1, step / 200),
+                "grad_norm": 1.0,
+                "tokens_per_second": 40000 + dice.gauss(0, 1000),
+                "step_seconds": 0.22,
+                "memory_bytes": 900_000_000,
+            }
+        )
+        if step % 100 == 0:
+            loss = 1.1 + 1.9 * 0.997**step
+            validation.append({"step": step, "tokens": step * 9000, "loss": loss, "perplexity": 2.718281828**loss})
+            validation[-1]["masked_accuracy"] = 0.75 - loss / 6
+    files = [frame(directory / "history.csv", history), frame(directory / "validation.csv", validation)]
+    parameters = {"learning_rate": {"start": 1e-7, "peak": 5e-5}, "batch_size": 64, "processes": 2}
+    return write_stage("pretrain", directory / "manifest.json", [corpus_manifest], files, parameters=parameters)
+
+
+def safetensors(path: Path, shapes: dict[str, list[int]]) -> Path:
+    """An empty-handed model file: its header is right, its numbers are zero."""
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        size = 4
+        for extent in shape:
+            size *= extent
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(end))
+    return path
+
+
+def evaluation(root: Path, split: str, init: str, model: str, quality: float, after, rnas) -> Path:
+    dice = random.Random(f"{split}{init}")
+    rows = []
+    for name, family, letters, structure in rnas:
+        true = parse_dot_bracket(structure)
+        predicted = guess(true, len(letters), quality, dice)
+        row = {"id": name, "family": family, "length": len(letters), "sequence": letters}
+        row |= {"predicted": dot_bracket(predicted, len(letters)), "true": structure}
+        for prefix, relaxed in (("", False), ("relaxed_", True)):
+            values = score(predicted, true, len(letters), relaxed=relaxed)
+            row |= dict(zip((f"{prefix}precision", f"{prefix}recall", f"{prefix}f1"), map(float, values), strict=True))
+        rows.append(row)
+    table, directory = pl.DataFrame(rows), root / split / init
+    metrics = []
+    for metric in table.columns[6:]:
+        mean = table[metric].mean()
+        metrics.append({"task": "structure", "split": split, "model": model, "init": init, "metric": metric})
+        metrics[-1] |= {"value": mean, "ci_low": mean - 0.03, "ci_high": mean + 0.03, "n": len(table)}
+    files = [frame(directory / "metrics.csv", metrics), frame(directory / "predictions.parquet", table)]
+    return write_stage("baseline" if init == "baseline" else "evaluate", directory / "manifest.json", [after], files)
+
+
+def atlas(directory: Path, after, dice: random.Random) -> Path:
+    rows = []
+    for init, spread in (("pretrained", 1.0), ("random", 5.0)):
+        for index, family in enumerate(FAMILIES):
+            for number in range(30):
+                x, y = 6 * (index % 3) + dice.gauss(0, spread), 6 * (index // 3) + dice.gauss(0, spread)
+                rows.append({"digest": f"{number:032x}", "family": family, "length": 70, "init": init, "x": x, "y": y})
+    files = [frame(directory / "atlas.parquet", rows)]
+    counts = {"silhouette_pretrained": 0.61, "silhouette_random": 0.08}
+    return write_stage("atlas", directory / "manifest.json", [after], files, counts)
+
+
+def make(root: Path) -> list[str]:
+    """Write the run under `root`; returns the arguments of `scripts/report.py` that build its report."""
+    dice = random.Random(42)
+    results = root / "results"
+    clusters, ledger = corpus(results / "corpus/made", dice)
+    pretrain = pretraining(results / f"pretrain/made/epochs-{EPOCHS:03d}", clusters, dice)
+    weights = safetensors(results / "made/models/pretrained/model.safetensors", {"a": [300, 400], "b": [400]})
+    model = write_stage("export", weights.with_name("manifest.json"), [pretrain], [weights])
+
+    evaluations, tasks = [], results / "tasks/structure/made"
+    for split, qualities in (("random", (0.9, 0.8, 0.75, 0.6)), ("leave-tRNA-out", (0.5, 0.45, 0.5, 0.6))):
+        rnas = []
+        for family, structure in FAMILIES.items() if split == "random" else [("tRNA", FAMILIES["tRNA"])]:
+            for number in range(12 if split == "random" else 60):
+                rnas.append((f"{family}.{number}", family, sequence(structure, dice), structure))
+        for init, quality in zip(("pretrained", "frozen", "random", "baseline"), qualities, strict=True):
+            name = "RNAfold" if init == "baseline" else "rinalmo-demo"
+            evaluations.append(evaluation(tasks, split, init, name, quality, model, rnas))
+
+    gathered = pl.concat(pl.read_csv(path.with_name("metrics.csv")) for path in evaluations)
+    files = [frame(results / "made/metrics.csv", gathered), frame(results / "made/ledger.csv", pl.read_csv(ledger))]
+    collected = write_stage("collect", results / "made/collect.manifest.json", evaluations, files)
+    published = frame(
+        root / "published.csv",
+        [
+            {"task": "structure", "split": "TS0", "model": "RiNALMo 650M", "init": "pretrained", "metric": "relaxed_f1"}
+            | {"value": 0.747, "source": "RiNALMo, https://arxiv.org/abs/2403.00043"},
+            {"task": "structure", "split": "TS0", "model": "RNA-FM", "init": "pretrained", "metric": "relaxed_f1"}
+            | {"value": 0.676, "source": "RiNALMo, https://arxiv.org/abs/2403.00043"},
+        ],
+    )
+    arguments = {
+        "--run": "made",
+        "--corpus-directory": results / "corpus/made",
+        "--collected": collected,
+        "--pretrain": pretrain,
+        "--model": model,
+        "--atlas": atlas(results / "made/atlas", model, dice),
+        "--published": published,
+        "--manifest": results / "made/report/manifest.json",
+    }
+    flat = [str(part) for pair in arguments.items() for part in pair]
+    return [*flat, "--evaluations", *map(str, evaluations)]
