@@ -19,14 +19,15 @@ ZSTD = (".zst",)
 BROKEN = (EOFError, OSError, isal_zlib.error, zlib.error)
 
 
-def open_binary(path) -> BinaryIO:
-    """The decompressed bytes of a file; InputError if there is none."""
+def open_binary(path, suffix: str | None = None) -> BinaryIO:
+    """The decompressed bytes of a file whose name ends in `suffix`, or would if it had its final name."""
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "does not exist", "check the path")
-    if path.suffix in GZIP:
+    suffix = suffix or path.suffix
+    if suffix in GZIP:
         return igzip.open(path, "rb")
-    if path.suffix in ZSTD:
+    if suffix in ZSTD:
         return pyarrow.input_stream(str(path), compression="zstd")
     return open(path, "rb")
 
