@@ -40,9 +40,10 @@ def check(settings: dict, where, schema: str = "config") -> dict:
     where: the file that the settings came from, named in the error
     """
     validator = validators()[schema]
-    errors = sorted(validator.iter_errors(settings), key=lambda error: (list(map(str, error.path)), error.message))
+    errors = list(validator.iter_errors(settings))
     if errors:
-        raise InputError(where, *explained(errors[0]))
+        # A key that is misspelt is unknown and missing at once: unknown says more.
+        raise InputError(where, *explained(min(errors, key=lambda error: error.validator != "additionalProperties")))
     return with_defaults(settings, validator.schema)
 
 

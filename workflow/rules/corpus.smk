@@ -12,7 +12,7 @@ rule deduplicate:
     benchmark:
         "results/benchmarks/deduplicate/{corpus}.tsv"
     conda:
-        "../../envs/corpus.yaml"
+        "../../envs/deduplicate.yaml"
     threads: 2
     resources:
         mem="4GB",

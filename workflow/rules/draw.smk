@@ -12,7 +12,7 @@ rule hold_out:
     benchmark:
         "results/benchmarks/hold_out/{corpus}.tsv"
     conda:
-        "../../envs/draw.yaml"
+        "../../envs/hold_out.yaml"
     threads: 2
     resources:
         mem="4GB",

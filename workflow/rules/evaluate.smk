@@ -64,7 +64,7 @@ rule atlas:
     benchmark:
         "results/benchmarks/atlas/{run}.tsv"
     conda:
-        "../../envs/evaluate.yaml"
+        "../../envs/atlas.yaml"
     threads: 2
     resources:
         mem="4GB",

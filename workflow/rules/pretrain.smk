@@ -1,8 +1,5 @@
 # Masked language modelling, one segment of epochs after the other, and the model that comes out.
 
-# All that the trainer is told; params holds the part whose change trains again.
-SETTINGS = training(LAUNCH)
-
 
 rule pretrain:
     input:
@@ -23,6 +20,10 @@ rule pretrain:
         mem="4GB",
         runtime="4d",
         nodes=1,
+        # Not params: on how many devices and how often it saves does not make another model, and resources are not compared.
+        processes=config["pretrain"]["processes"],
+        device=config["pretrain"]["device"],
+        settings=training(LAUNCH),
     params:
         stage_version=1,
         science=training(LAUNCH + OPERATION),
@@ -36,10 +37,11 @@ rule pretrain:
         "Pre-train {wildcards.run} from epoch {params.first_epoch} to {wildcards.epochs}"
     # The progress bar needs the terminal: the script writes its log itself.
     shell:
-        "bash scripts/launch.sh {config[pretrain][processes]} {resources.nodes} {threads} "
-        "scripts/pretrain.py --settings {SETTINGS:q} --model-config {params.model_config} --run {wildcards.run} "
-        "--deepspeed {input.deepspeed} --device {config[pretrain][device]} --seed {params.seed} --draws {input.draws} --validation {input.validation} {params.previous} "
-        "--first-epoch {params.first_epoch} --state {params.state} --log {log} --manifest {output}"
+        "bash scripts/launch.sh {resources.processes} {resources.nodes} {threads} "
+        "scripts/pretrain.py --run {wildcards.run} --seed {params.seed} --settings {resources.settings:q} "
+        "--model-config {params.model_config} --deepspeed {input.deepspeed} --device {resources.device} "
+        "--draws {input.draws} --first-epoch {params.first_epoch} --validation {input.validation} {params.previous} "
+        "--state {params.state} --log {log} --manifest {output}"
 
 
 rule export:
@@ -53,7 +55,7 @@ rule export:
     benchmark:
         "results/benchmarks/export/{run}.tsv"
     conda:
-        "../../envs/pretrain.yaml"
+        "../../envs/export.yaml"
     threads: 1
     resources:
         mem="4GB",

@@ -14,7 +14,7 @@ rule collect:
     benchmark:
         "results/benchmarks/collect/{run}.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../../envs/collect.yaml"
     threads: 1
     resources:
         mem="1GB",
