@@ -28,9 +28,10 @@ def main() -> None:
 
     release = load_release(options.lock, options.source, options.release)
     limits = {name: getattr(options, name) for name in ("min_length", "max_length", "max_n_fraction")}
-    title = load_title_rule(NT_RULES) if options.source == "nt" else None
+    rule_files = [NT_RULES] if options.source == "nt" else []
+    title = next(map(load_title_rule, rule_files), None)
     parameters = {"source": options.source, "release": options.release, **limits}
-    with provenance.stage("normalise", options.manifest, [options.retrieved], parameters) as record:
+    with provenance.stage("normalise", options.manifest, [options.retrieved, *rule_files], parameters) as record:
         base, folder = Path(options.retrieved).parent, Path(options.manifest).parent
         files = [(base / file.path, file) for file in release.files if file.use == "corpus"]
         with atomic_directory(folder) as temporary:

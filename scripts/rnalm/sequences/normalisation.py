@@ -25,8 +25,8 @@ from rnalm.sequences.headers import TitleRule, type_reader
 from rnalm.sequences.readers import FastaRecord, read_fasta
 from rnalm.sequences.releases import File
 
-SHARD_LETTERS = 1 << 28  # nt
-SHARD_RECORDS = 1_000_000
+SHARD_LETTERS = 1 << 27  # nt
+SHARD_RECORDS = 250_000
 AMBIGUITY_FRACTION = 0.5
 KEPT = pa.schema(
     [
