@@ -17,9 +17,9 @@ def main():
     arguments = parser.parse_args()
 
     settings = config.load(arguments.task_config, "task")
-    inputs = [arguments.task_config, arguments.retrieved]
-    parameters = {"seed": arguments.seed, **settings}
-    with provenance.stage("task_data", arguments.manifest, inputs, parameters) as record:
+    # Only what shapes the data: another learning rate makes no other data.
+    parameters = {"seed": arguments.seed} | {name: settings[name] for name in structure.KEYS if name in settings}
+    with provenance.stage("task_data", arguments.manifest, [arguments.retrieved], parameters) as record:
         record.outputs, record.counts = structure.build(
             settings, arguments.retrieved, arguments.seed, arguments.manifest.parent
         )

@@ -29,6 +29,8 @@ from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
 from rnalm.structure.files import parse_st
 
+# Keys of a task's config that shape its data; the others are about training.
+KEYS = ("task", "source", "reader", "expected", "families", "max_length", "max_test_length", "splits")
 PARTS = ("train", "valid", "test")
 STOCKHOLM = {".seed", ".sto", ".stk", ".stockholm"}
 MEMBER = re.compile(r"bpRNA_dataset/([A-Z0-9]+)/(bpRNA_[^/]+)\.st")
