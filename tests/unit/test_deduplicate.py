@@ -1,0 +1,162 @@
+"""Exact deduplication on the real RNAs of the demo: what merges, what stays named, and that every record is counted."""
+
+from collections import defaultdict
+
+import made_corpus as made
+import polars as pl
+import pytest
+
+from rnalm.corpus import deduplication
+from rnalm.errors import InputError
+from rnalm.sequences.alphabet import digest, normalise
+
+
+@pytest.fixture(scope="module")
+def shards():
+    """Two sources: all demo records without types; every third one again, lower case with U, typed, in other names."""
+    records = made.real_records()
+    central = [(f"URS{number}", sequence, None) for number, (_, sequence) in enumerate(records)]
+    family = [
+        (f"F{number}", sequence.lower().replace("t", "u"), "tRNA" if number % 2 else None)
+        for number, (_, sequence) in enumerate(records[::3])
+    ]
+    own = [("OWN", "ACGU" * 30, "made")]
+    return {"rnacentral": made.shard("rnacentral", central), "rfam": made.shard("rfam", family + own)}
+
+
+@pytest.fixture(scope="module")
+def manifests(shards, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("normalised")
+    return [
+        made.write_normalised(folder / "rnacentral", "rnacentral", shards["rnacentral"], too_short=7, too_many_n=2),
+        made.write_normalised(folder / "rfam", "rfam", shards["rfam"]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def output(manifests, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    made.succeed(
+        "deduplicate",
+        normalised=manifests,
+        ledger=folder / "ledger.csv",
+        manifest=folder / "sequences/manifest.json",
+    )
+    return folder
+
+
+def test_equals_a_dictionary_of_sequences(shards, output):
+    expected = defaultdict(list)
+    for source in ("rnacentral", "rfam"):
+        for row in sorted(shards[source].iter_rows(named=True), key=lambda row: row["accession"]):
+            expected[row["sequence"]].append(row)
+    found = pl.read_parquet(output / "sequences/part-*.parquet")
+    assert found["digest"].to_list() == sorted(map(digest, expected))
+    assert found.schema["length"] == pl.Int32
+    for row in found.iter_rows(named=True):
+        records = expected[row["sequence"]]
+        assert row["digest"] == digest(row["sequence"])
+        assert row["length"] == len(row["sequence"])
+        assert row["sources"] == [{"source": r["source"], "accession": r["accession"]} for r in records]
+        assert row["rna_type"] == next((r["rna_type"] for r in records if r["rna_type"]), None)
+
+
+def test_u_t_and_case_merge_across_sources(output):
+    raw = made.real_records()[0][1]
+    row = pl.read_parquet(output / "sequences/part-*.parquet").row(
+        by_predicate=pl.col("digest") == digest(normalise(raw)), named=True
+    )
+    assert {record["source"] for record in row["sources"]} == {"rnacentral", "rfam"}
+    assert row["sources"][0]["source"] == "rnacentral"
+
+
+def test_ledger_accounts_for_every_record(shards, output):
+    ledger = {(row["source"], row["rule"]): row["records"] for row in pl.read_csv(output / "ledger.csv").to_dicts()}
+    unique = len(made.real_sequences())
+    total = shards["rnacentral"].height
+    assert ledger == {
+        ("rnacentral", "in"): total + 9,
+        ("rnacentral", "kept"): unique,
+        ("rnacentral", "merged"): total - unique,
+        ("rnacentral", "too_short"): 7,
+        ("rnacentral", "too_many_n"): 2,
+        ("rfam", "in"): shards["rfam"].height,
+        ("rfam", "kept"): 1,
+        ("rfam", "merged"): shards["rfam"].height - 1,
+    }
+
+
+def test_two_runs_write_the_same_bytes(manifests, output, tmp_path):
+    made.succeed(
+        "deduplicate", normalised=manifests, ledger=tmp_path / "l.csv", manifest=tmp_path / "sequences/manifest.json"
+    )
+    assert (tmp_path / "l.csv").read_bytes() == (output / "ledger.csv").read_bytes()
+    parts = sorted((output / "sequences").glob("*.parquet"))
+    assert parts
+    for part in parts:
+        assert part.read_bytes() == (tmp_path / "sequences" / part.name).read_bytes()
+
+
+def test_many_buckets_and_parts_hold_the_same_rows(manifests, output, tmp_path, monkeypatch):
+    monkeypatch.setattr(deduplication, "ROWS_PER_BUCKET", 50)
+    monkeypatch.setattr(deduplication, "ROWS_PER_PART", 700)
+    deduplication.deduplicate([deduplication.read_source(manifest) for manifest in manifests], tmp_path)
+    parts = [pl.read_parquet(path) for path in sorted(tmp_path.glob("part-*.parquet"))]
+    assert [part.height for part in parts[:-1]] == [700] * (len(parts) - 1) and len(parts) == 4
+    assert pl.concat(parts).equals(pl.read_parquet(output / "sequences/part-*.parquet"))
+    assert len(list(tmp_path.iterdir())) == len(parts), "scratch is left behind"
+
+
+def rerun(output, manifest):
+    return made.run(
+        "deduplicate",
+        normalised=manifest,
+        ledger=output / "ledger.csv",
+        manifest=output / "sequences/manifest.json",
+    )
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_truncated_shard_fails_and_leaves_outputs(shards, output, tmp_path):
+    manifest = made.write_normalised(tmp_path, "rfam", shards["rfam"])
+    part = tmp_path / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-100])
+    before = snapshot(output)
+    assert "part-00000.parquet" in made.one_line_error(rerun(output, manifest))
+    assert snapshot(output) == before
+
+
+def test_lost_rows_fail_the_ledger(shards, output, tmp_path):
+    manifest = made.write_normalised(tmp_path, "rfam", shards["rfam"], records=shards["rfam"].height + 5)
+    before = snapshot(output)
+    assert f"read {shards['rfam'].height + 5} records" in made.one_line_error(rerun(output, manifest))
+    assert snapshot(output) == before
+
+
+@pytest.mark.parametrize("sequence", ["ACGT" * 11, "ACGT" * 9 + "ACGA"], ids=["other length", "same length"])
+def test_two_sequences_of_one_digest_never_merge(shards, tmp_path, sequence):
+    honest = made.shard("rfam", [("A", "ACGT" * 9 + "ACGG", None)])
+    forged = honest.with_columns(sequence=pl.lit(sequence), accession=pl.lit("B"))
+    manifest = made.write_normalised(tmp_path / "n", "rfam", pl.concat([honest, forged]))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="does not belong to its digest"):
+        deduplication.deduplicate([deduplication.read_source(manifest)], tmp_path / "out")
+
+
+def test_wrong_length_is_found_without_a_duplicate(shards, tmp_path):
+    frame = shards["rfam"].with_columns(length=pl.col("length") + 1)
+    with pytest.raises(InputError, match="does not belong to its digest"):
+        deduplication.unique(frame.with_columns(rank=0))
+
+
+def test_missing_manifest(tmp_path):
+    assert "none.json" in made.one_line_error(rerun(tmp_path, tmp_path / "none.json"))
+
+
+def test_empty_set(tmp_path):
+    manifest = made.write_normalised(tmp_path / "n", "rfam", made.shard("rfam", []), too_short=3)
+    assert "no sequence is left" in made.one_line_error(rerun(tmp_path / "out", manifest))
+    assert not (tmp_path / "out/sequences").exists()
