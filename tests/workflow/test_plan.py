@@ -1,0 +1,155 @@
+"""What Snakemake plans: whole runs, extensions, and refusals."""
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+from snake import ROOT, planned, snakemake
+
+DEMO = ("--profile", "workflow/profiles/demo")
+
+
+def settings(name: str) -> dict:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def expected(config: dict) -> dict[str, int]:
+    """{rule: jobs} of a whole run, counted from its config."""
+    tasks = [settings(path) for path in config["tasks"].values()]
+    starts = [split for task in tasks for split in task["splits"] for _ in task.get("inits", range(3))]
+    sources = {(name, part["release"]) for name, part in config["corpus"]["sources"].items()}
+    once = ("deduplicate", "cluster", "hold_out", "export", "atlas", "collect", "report", "all")
+    pretrain = config["pretrain"]
+    return {
+        **dict.fromkeys(once, 1),
+        "retrieve": len(sources | {(task["source"]["name"], task["source"]["release"]) for task in tasks}),
+        "normalise": len(config["corpus"]["sources"]),
+        "draw": pretrain["epochs"],
+        "pretrain": -(-pretrain["epochs"] // pretrain["segment_epochs"]),
+        "task_data": len(tasks),
+        "finetune": len(starts),
+        "evaluate": len(starts),
+        "baseline": sum(len(task["splits"]) for task in tasks),
+    }
+
+
+def test_paper_run_is_planned_verbatim_from_a_clone(clone):
+    jobs = planned("--profile", "slurm", "-n", "all", cwd=clone)
+    assert jobs == expected(settings("config/config.yaml"))
+    assert (jobs["normalise"], jobs["draw"], jobs["pretrain"]) == (4, 6, 6)
+
+
+def test_demo_is_planned_with_its_profile_and_without_any(clone):
+    jobs = planned(*DEMO, "-n", "all", cwd=clone)
+    assert jobs == expected(settings("config/demo.yaml"))
+    assert planned("-n", cwd=clone) == jobs
+
+
+@pytest.mark.parametrize(
+    ("target", "last", "absent"),
+    [("corpus_all", "draw", "pretrain"), ("pretrain_all", "export", "finetune"), ("tasks_all", "evaluate", "report")],
+)
+def test_named_targets_stop_where_they_say(clone, target, last, absent):
+    jobs = planned(*DEMO, "-n", target, cwd=clone)
+    assert last in jobs
+    assert absent not in jobs
+
+
+STAND_IN = """
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser(allow_abbrev=False)
+parser.add_argument("--manifest", type=Path)
+parser.add_argument("--ledger", type=Path, default="ledger")
+parser.add_argument("--run-directory", type=Path, default=".")
+arguments, _ = parser.parse_known_args()
+table = arguments.run_directory
+for path in (arguments.ledger, arguments.manifest.parent / "index.html", table / "metrics.csv", table / "ledger.csv"):
+    path.exists() or path.write_text("")
+arguments.manifest.write_text(" ".join(map(str, vars(arguments).values())))
+"""
+
+
+@pytest.fixture
+def quick(clone):
+    """A clone whose stages do nothing but write the files that the rules declare."""
+    for rules in (clone / "workflow/rules").glob("*.smk"):
+        for stage in re.findall(r"^rule (\w+):", rules.read_text(), flags=re.MULTILINE):
+            (clone / f"scripts/{stage}.py").write_text(STAND_IN)
+    (clone / "scripts/launch.sh").write_text('shift 3; exec python "$@"')
+    return clone
+
+
+def with_settings(clone, **pretrain) -> str:
+    """Name of a copy of the demo's config with other settings of pretrain."""
+    config = settings("config/demo.yaml")
+    config["pretrain"] |= pretrain
+    (clone / "config/own.yaml").write_text(yaml.safe_dump(config))
+    return "config/own.yaml"
+
+
+def test_a_finished_run_has_nothing_to_do_and_more_epochs_add_only_their_own_jobs(quick):
+    clone, first = quick, with_settings(quick, epochs=4, segment_epochs=2)
+    done = snakemake(*DEMO, "--configfile", first, "--", "all", cwd=clone)
+    assert done.returncode == 0, done.stderr
+    assert planned(*DEMO, "--configfile", first, "-n", "all", cwd=clone) == {}
+    assert planned(*DEMO, "--configfile", first, "-n", "pretrain_all", cwd=clone) == {}
+
+    longer = with_settings(clone, epochs=7, segment_epochs=2)
+    jobs = planned(*DEMO, "--configfile", longer, "-n", "pretrain_all", cwd=clone)
+    assert jobs == {"draw": 3, "pretrain": 2, "export": 1, "pretrain_all": 1}
+
+    elsewhere = with_settings(clone, epochs=4, segment_epochs=2, processes=1, checkpoint_steps=7)
+    assert planned(*DEMO, "--configfile", elsewhere, "-n", "all", cwd=clone) == {}
+
+    other = with_settings(clone, epochs=4, segment_epochs=2, weight_decay=0.1)
+    jobs = planned(*DEMO, "--configfile", other, "-n", "pretrain_all", cwd=clone)
+    assert jobs == {"pretrain": 2, "export": 1, "pretrain_all": 1}
+
+
+def test_segments_continue_each_other(clone):
+    config = with_settings(clone, epochs=5, segment_epochs=2)
+    done = snakemake("--configfile", config, "-np", "pretrain_all", cwd=clone)
+    commands = [line for line in done.stdout.splitlines() if "scripts/pretrain.py" in line]
+    starts = sorted(line.split("--first-epoch ")[1].split()[0] for line in commands)
+    assert starts == ["0", "2", "4"]
+    assert Counter("--previous" in line for line in commands) == {True: 2, False: 1}
+    last = next(line for line in commands if "--first-epoch 4" in line)
+    assert "--previous results/pretrain/demo/epochs-004/manifest.json" in last
+    assert last.count("draws/epoch-") == 1
+
+
+@pytest.mark.parametrize("profile", [("--profile", "slurm"), DEMO, ("--cores", "1")])
+@pytest.mark.parametrize("dry", [("-n",), ()])
+def test_an_unknown_key_ends_in_one_line_before_anything_starts(clone, profile, dry):
+    text = (ROOT / "config/demo.yaml").read_text().replace("batch_size:", "batchsize:")
+    (clone / "own.yaml").write_text(text)
+    done = snakemake(*profile, *dry, "--configfile", "own.yaml", "--", "all", cwd=clone)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("Using profile", "Using workflow"))]
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "own.yaml: unknown key 'pretrain.batchsize'; the nearest known key is 'batch_size'" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not (clone / "results").exists()
+
+
+def test_a_release_that_is_not_pinned_ends_in_one_line(clone):
+    text = (ROOT / "config/demo.yaml").read_text().replace("release: demo", "release: domo")
+    (clone / "own.yaml").write_text(text)
+    done = snakemake(*DEMO, "--configfile", "own.yaml", "-n", "all", cwd=clone)
+    assert done.returncode == 2
+    assert "error: config/releases.lock.yaml: does not pin rfam domo" in done.stderr
+    assert "rfam demo" in done.stderr
+
+
+def test_a_missing_source_file_fails_the_download_in_one_line(clone):
+    (clone / "resources/demo/rfam/fasta_files/U1.fa.gz").unlink()
+    done = snakemake(*DEMO, "resources/rfam/demo/manifest.json", cwd=clone)
+    assert done.returncode == 1
+    log = (clone / "results/logs/retrieve/rfam/demo.log").read_text()
+    assert [line for line in log.splitlines() if line.startswith("error: ") and "U1.fa.gz" in line]
+    assert "Traceback" not in log
+    assert not (clone / "resources/rfam/demo/manifest.json").exists()
