@@ -16,7 +16,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="manifest of the exported model")
     parser.add_argument("--atlas", type=Path, required=True, help="manifest of atlas")
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True, help="manifests of evaluate and baseline")
-    parser.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
+    parser.add_argument("--published", type=Path, nargs="+", required=True, help="CSV files of published numbers")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest to write; index.html goes beside it")
     return parser.parse_args()
 
@@ -26,7 +26,7 @@ def main() -> None:
     given = vars(arguments())
     manifest = given.pop("manifest")
     sources = report.Sources(**given)
-    with provenance.stage("report", manifest, sources.inputs(), {"run": sources.run}) as record:
+    with provenance.stage("report", manifest, [*sources.manifests, *sources.published], {"run": sources.run}) as record:
         page = manifest.parent / "index.html"
         files.write_text(page, report.build(sources))
         record.outputs = [page]

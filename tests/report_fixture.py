@@ -9,7 +9,6 @@ import struct
 from pathlib import Path
 
 import polars as pl
-
 from rnalm import provenance
 from rnalm.structure import score
 from rnalm.structure.notation import dot_bracket, parse_dot_bracket
@@ -189,15 +188,6 @@ def make(root: Path) -> list[str]:
     gathered = pl.concat(pl.read_csv(path.with_name("metrics.csv")) for path in evaluations)
     files = [frame(results / "made/metrics.csv", gathered), frame(results / "made/ledger.csv", pl.read_csv(ledger))]
     collected = write_stage("collect", results / "made/collect.manifest.json", evaluations, files)
-    published = frame(
-        root / "published.csv",
-        [
-            {"task": "structure", "split": "TS0", "model": "RiNALMo 650M", "init": "pretrained", "metric": "relaxed_f1"}
-            | {"value": 0.747, "source": "RiNALMo, https://arxiv.org/abs/2403.00043"},
-            {"task": "structure", "split": "TS0", "model": "RNA-FM", "init": "pretrained", "metric": "relaxed_f1"}
-            | {"value": 0.676, "source": "RiNALMo, https://arxiv.org/abs/2403.00043"},
-        ],
-    )
     arguments = {
         "--run": "made",
         "--corpus-directory": results / "corpus/made",
@@ -205,7 +195,7 @@ def make(root: Path) -> list[str]:
         "--pretrain": pretrain,
         "--model": model,
         "--atlas": atlas(results / "made/atlas", model, dice),
-        "--published": published,
+        "--published": Path(__file__).parents[1] / "resources/published/structure.csv",
         "--manifest": results / "made/report/manifest.json",
     }
     flat = [str(part) for pair in arguments.items() for part in pair]

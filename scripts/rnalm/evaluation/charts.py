@@ -7,6 +7,7 @@ dark scheme, so that nothing here may fix them. Every chart takes the width of i
 import altair as alt
 import polars as pl
 
+from rnalm.evaluation.numbers import INITS
 from rnalm.structure.drawing import COLOURS
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -14,18 +15,11 @@ PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
 PALETTE = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, GREY]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 
-INITS = {
-    "pretrained": "Pre-trained",
-    "frozen": "Pre-trained, frozen",
-    "random": "Random start",
-    "baseline": "Baseline",
-}
 INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
 
 MOST_CURVE_POINTS = 400
 MOST_RNAS = 300  # dots per initialisation and split
 MOST_ATLAS_POINTS = 2500
-MOST_FAMILIES = 12
 
 
 def specification(chart: alt.Chart, description: str, height: int = 240) -> dict:
@@ -46,6 +40,7 @@ def lengths(counts: pl.DataFrame) -> dict:
             ),
             x2="high:Q",
             y=alt.Y("sequences:Q", title="Unique sequences"),
+            y2=alt.datum(0),
             tooltip=["low:Q", "high:Q", "sequences:Q"],
         )
     )
@@ -93,23 +88,22 @@ def curve_points(history: pl.DataFrame) -> pl.DataFrame:
     stretch = max(1, -(-len(history) // MOST_CURVE_POINTS))
     columns = ["step", "loss", "masked_accuracy", "learning_rate", "tokens_per_second"]
     thin = history.select(columns).group_by(pl.int_range(pl.len()) // stretch, maintain_order=True).mean()
-    return thin.with_columns(smooth=pl.col("loss").ewm_mean(half_life=max(1, len(thin) / 40))).select(
-        [pl.col(name).round_sig_figs(5) for name in [*columns, "smooth"]]
-    )
+    smoothed = pl.col("loss").rolling_mean(1 + 2 * (len(thin) // 40), min_samples=1, center=True)
+    return thin.with_columns(smooth=smoothed).select([pl.col(name).round_sig_figs(5) for name in [*columns, "smooth"]])
 
 
 def step_axis() -> alt.X:
     return alt.X("step:Q", title="Optimiser step").axis(format="~s")
 
 
-def line(table: pl.DataFrame, field: str, title: str, description: str, colour: str) -> dict:
-    """One curve over the optimiser steps."""
+def line(table: pl.DataFrame, field: str, title: str, number: str, description: str, colour: str) -> dict:
+    """One curve over the optimiser steps, from zero up; `number` formats its axis."""
     chart = (
         alt.Chart(table)
         .mark_line(color=colour)
         .encode(
             x=step_axis(),
-            y=alt.Y(f"{field}:Q", title=title).scale(zero=False).axis(format="~g"),
+            y=alt.Y(f"{field}:Q", title=title).scale(zero=True).axis(format=number),
             tooltip=["step:Q", f"{field}:Q"],
         )
     )
@@ -127,7 +121,9 @@ def training_and_validation(history, validation, field: str, smooth: str, title:
     both = pl.concat(
         [
             history.select("step", pl.col(smooth).alias("value"), pl.lit("training").alias("kind")),
-            validation.select("step", pl.col(field).round_sig_figs(5).alias("value"), pl.lit("validation").alias("kind")),
+            validation.select(
+                "step", pl.col(field).round_sig_figs(5).alias("value"), pl.lit("validation").alias("kind")
+            ),
         ],
         how="vertical_relaxed",
     )
@@ -148,7 +144,7 @@ def training(history: pl.DataFrame, validation: pl.DataFrame) -> dict[str, dict]
             points, validation, "loss", "smooth", "Loss (nats)", "Training and validation loss over the steps"
         ),
         "Perplexity on held-out clusters": line(
-            validation, "perplexity", "Perplexity", "Validation perplexity over the steps", VERMILLION
+            validation, "perplexity", "Perplexity", "~g", "Validation perplexity over the steps", VERMILLION
         ),
         "Accuracy at masked positions": training_and_validation(
             points,
@@ -158,8 +154,10 @@ def training(history: pl.DataFrame, validation: pl.DataFrame) -> dict[str, dict]
             "Fraction right",
             "Masked accuracy in training and validation over the steps",
         ),
-        "Learning rate": line(points, "learning_rate", "Learning rate", "Learning rate over the steps", PURPLE),
-        "Speed": line(points, "tokens_per_second", "Real tokens per second", "Tokens per second over the steps", GREEN),
+        "Learning rate": line(points, "learning_rate", "Learning rate", "~e", "Learning rate over the steps", PURPLE),
+        "Speed": line(
+            points, "tokens_per_second", "Real tokens per second", "~s", "Tokens per second over the steps", GREEN
+        ),
     }
 
 
@@ -180,11 +178,13 @@ def distributions(rows: pl.DataFrame) -> dict:
     """F1 of single RNAs as dots, with median and quartiles; `rows`: name, init, id, length, f1."""
     names = rows["name"].unique(maintain_order=True).to_list()
     quartiles = rows.group_by("name", "init", maintain_order=True).agg(
-        low=pl.col("f1").quantile(0.25, "linear"), middle=pl.col("f1").median(), high=pl.col("f1").quantile(0.75, "linear")
+        low=pl.col("f1").quantile(0.25, "linear"),
+        middle=pl.col("f1").median(),
+        high=pl.col("f1").quantile(0.75, "linear"),
     )
     picked = rows.filter((pl.int_range(pl.len()) % ((pl.len() + MOST_RNAS - 1) // MOST_RNAS) == 0).over("name"))
     jitter = (pl.int_range(pl.len()) * 0.618034 % 1 - 0.5).round(3)  # evenly spread, the same every time
-    picked = picked.with_columns(pl.col("f1").round(3), jitter=jitter)
+    picked = picked.select("name", "init", "id", "length", pl.col("f1").round(3), jitter=jitter)
     colour = alt.Color("init:N", legend=None).scale(domain=list(INITS), range=INIT_COLOURS)
     across = alt.Y("name:N", sort=names, title=None)
     dots = (

@@ -49,7 +49,7 @@ def flow(ledger: pl.DataFrame) -> Flow:
     moved = ledger.filter((pl.col("rule") != "in") & (pl.col("records") > 0))
     total = max(records_in["records"].sum(), 1)
     dropped = moved.group_by("rule").agg(pl.col("records").sum()).sort(["records", "rule"], descending=[True, False])
-    found = {rule: records for rule, records in dropped.iter_rows()}
+    found = dict(dropped.iter_rows())
     order = [rule for rule in ("kept", "merged") if rule in found]
     order += [rule for rule in found if rule not in order]
 
