@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rnalm import provenance
-from rnalm.errors import exits
+from rnalm.errors import InputError, exits
 from rnalm.files import atomic_directory
 from rnalm.sequences.headers import load_title_rule
 from rnalm.sequences.normalisation import Rules, normalise_files
@@ -27,13 +27,17 @@ def main() -> None:
     options = parser.parse_args()
 
     release = load_release(options.lock, options.source, options.release)
+    corpus = [file for file in release.files if file.use == "corpus"]
+    if not corpus:
+        where = f"{options.lock}, {options.source} {options.release}"
+        raise InputError(where, "has no file for the corpus", "name a release with files of `use: corpus`")
     limits = {name: getattr(options, name) for name in ("min_length", "max_length", "max_n_fraction")}
     rule_files = [NT_RULES] if options.source == "nt" else []
     title = next(map(load_title_rule, rule_files), None)
     parameters = {"source": options.source, "release": options.release, **limits}
     with provenance.stage("normalise", options.manifest, [options.retrieved, *rule_files], parameters) as record:
         base, folder = Path(options.retrieved).parent, Path(options.manifest).parent
-        files = [(base / file.path, file) for file in release.files if file.use == "corpus"]
+        files = [(base / file.path, file) for file in corpus]
         with atomic_directory(folder) as temporary:
             record.counts = dict(normalise_files(files, options.source, Rules(**limits, title=title), temporary))
         record.outputs = sorted(folder.glob("*.parquet"))
