@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from rnalm import files, provenance
 from rnalm.errors import InputError
@@ -35,13 +36,15 @@ PARTS = ("train", "valid", "test")
 STOCKHOLM = {".seed", ".sto", ".stk", ".stockholm"}
 MEMBER = re.compile(r"bpRNA_dataset/([A-Z0-9]+)/(bpRNA_[^/]+)\.st")
 LARGEST_MEMBER = 1_000_000  # bytes; the largest .st file has 8 kB, so this is a broken or hostile archive
-SCHEMA = {
-    "id": pl.String,
-    "family": pl.String,
-    "sequence": pl.String,
-    "length": pl.Int32,
-    "pairs": pl.List(pl.List(pl.Int32)),
-}
+SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "family": pa.string(),
+        "sequence": pa.string(),
+        "length": pa.int32(),
+        "pairs": pa.list_(pa.list_(pa.int32())),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -184,11 +187,12 @@ def random(sets, records: list[Record], settings: dict, purpose) -> dict[str, li
 
 def family(sets, records: list[Record], settings: dict, purpose) -> dict[str, list[Record]]:
     """The family `hold_out` is the test; train and valid are parts of the others, at most `cap` RNAs of a family."""
-    held = [record for record in records if record.family == settings["hold_out"] and record.pairs]
+    name = settings.get("hold_out")
+    held = [record for record in records if record.family == name and record.pairs]
     if not held:
         known = ", ".join(sorted({record.family for record in records if record.pairs}))
-        raise InputError(f"family {settings['hold_out']!r}", "has no RNA to test on", f"hold out one of {known}")
-    others = [record for record in learnable(records, settings) if record.family != settings["hold_out"]]
+        raise InputError(f"hold_out {name}", "is no family with base pairs", f"hold out one of {known}")
+    others = [record for record in learnable(records, settings) if record.family != name]
     test = deal(shuffled(testable(held, settings), purpose), settings, ("test",))
     return deal(pool(others, settings, purpose), settings, ("valid", "train")) | test
 
@@ -196,8 +200,8 @@ def family(sets, records: list[Record], settings: dict, purpose) -> dict[str, li
 def given(sets, records: list[Record], settings: dict, purpose) -> dict[str, list[Record]]:
     """The sets that `train`, `valid` and `test` name; the length limit holds for train and valid."""
     for part in PARTS:
-        if settings[part] not in sets:
-            raise InputError(f"set {settings[part]!r}", "is not in the data", f"it has {', '.join(sets)}")
+        if settings.get(part) not in sets:
+            raise InputError(f"{part}: {settings.get(part)}", "is no set of the data", f"it has {', '.join(sets)}")
     parts = {part: sets[settings[part]] for part in PARTS}
     return {
         "train": learnable(parts["train"], settings),
@@ -244,6 +248,8 @@ def deal(hand: list[Record], settings: dict, parts) -> dict[str, list[Record]]:
     dealt, start = {}, 0
     for part in parts:
         asked = settings.get(part, len(hand) - start)
+        if isinstance(asked, str):
+            raise InputError(f"{part}: {asked}", "is no number of RNAs", "give one, or the rule 'given' to name sets")
         number = round(asked * len(hand)) if isinstance(asked, float) else asked
         dealt[part] = hand[start : start + number]
         start += number
@@ -257,10 +263,10 @@ def deal(hand: list[Record], settings: dict, parts) -> dict[str, list[Record]]:
 
 
 def write(records: list[Record], splits: dict, directory: Path) -> list[Path]:
-    rows = [(record.id, record.family, record.sequence, record.length, record.pairs) for record in records]
+    columns = {name: [getattr(record, name) for record in records] for name in SCHEMA.names}
     assigned = [(split, part, record.id) for split, parts in splits.items() for part in PARTS for record in parts[part]]
     tables = {
-        "records.parquet": pl.DataFrame(rows, schema=SCHEMA, orient="row"),
+        "records.parquet": pl.from_arrow(pa.table(columns, SCHEMA)),  # polars itself reads nested lists slowly
         "splits.parquet": pl.DataFrame(assigned, schema=["split", "part", "id"], orient="row"),
     }
     for name, table in tables.items():

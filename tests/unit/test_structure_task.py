@@ -1,0 +1,254 @@
+"""The structure task's data: the demo's Rfam seeds, bpRNA's zip, splits, and what intake refuses."""
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from rnalm.errors import InputError
+from rnalm.sequences.alphabet import normalise
+from rnalm.tasks import structure
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "data" / "structure"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the bpRNA sets are not on this machine")
+SEEDS = ROOT / "resources" / "demo" / "rfam" / "Rfam.seed.gz"
+DEMO = yaml.safe_load((ROOT / "config" / "tasks" / "structure_demo.yaml").read_text())
+PAPER = yaml.safe_load((ROOT / "config" / "tasks" / "structure.yaml").read_text())
+CANONICAL = {"AT", "TA", "GC", "CG", "GT", "TG"}
+
+
+def downloaded(folder, *names):
+    """A manifest that names files in `folder` as a download."""
+    (folder / "manifest.json").write_text(json.dumps({"outputs": [{"path": name} for name in names]}))
+    return folder / "manifest.json"
+
+
+def st_zip(folder, sets):
+    """bpRNA_dataset.zip of {set: [(name, sequence, dot-bracket)]}, with the junk that archives carry."""
+    with zipfile.ZipFile(folder / "bpRNA_dataset.zip", "w") as archive:
+        archive.writestr("__MACOSX/bpRNA_dataset/TR0/._bpRNA_RFAM_1.st", b"\x00\x05")
+        archive.writestr("../../bpRNA_dataset/TR0/bpRNA_RFAM_66.st", "GGGAAACCC\n(((...)))\n")
+        for name, items in sets.items():
+            for item, sequence, brackets in items:
+                text = f"#Name: {item}\n{sequence}\n{brackets}\nEEE\n"
+                archive.writestr(f"bpRNA_dataset/{name}/{item}.st", text)
+    return downloaded(folder, "bpRNA_dataset.zip")
+
+
+def built(settings, retrieved, folder, seed=42):
+    """(data manifest, counts) of `structure.build`."""
+    paths, counts = structure.build(settings, retrieved, seed, folder)
+    return downloaded(folder, *(path.name for path in paths)), counts
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rfam")
+    (folder / SEEDS.name).write_bytes(SEEDS.read_bytes())
+    out = tmp_path_factory.mktemp("data")
+    return built(DEMO, downloaded(folder, SEEDS.name), out)
+
+
+def test_demo_records_are_the_curated_structures(demo):
+    manifest, counts = demo
+    records = structure.load(manifest)
+    assert (counts["read"], counts["unique"], counts["without_pairs"]) == (3251, 2357, 63)
+    assert len({record.sequence for record in records.values()}) == 2357
+    assert {record.family for record in records.values()} == {
+        *("tRNA", "SRP", "Vault", "snR75", "RNaseP_bact", "U1", "U2", "U3", "SSU_bact")
+    }
+    canonical = total = 0
+    for record in records.values():
+        assert re.fullmatch("[ACGTRYKMSWBDHVNI]+", record.sequence)
+        assert record.pairs == sorted(record.pairs)
+        bases = [base for pair in record.pairs for base in pair]
+        assert len(bases) == len(set(bases)) and all(0 <= base < record.length for base in bases)
+        total += len(record.pairs)
+        canonical += sum(record.sequence[i] + record.sequence[j] in CANONICAL for i, j in record.pairs)
+    assert 0.9 < canonical / total < 0.98, "a projection that is off by one makes pairs non-canonical"
+
+
+def test_demo_splits(demo):
+    manifest, counts = demo
+    for split, settings in DEMO["splits"].items():
+        parts = structure.load_split(manifest, split)
+        assert {part: len(parts[part]) for part in parts} == {part: settings[part] for part in structure.PARTS}
+        ids = [record.id for part in parts.values() for record in part]
+        assert len(ids) == len(set(ids))
+        assert all(record.pairs and record.length <= 400 for part in parts.values() for record in part)
+        assert counts[f"{split}.train"] == settings["train"]
+    assert {record.family for record in parts["test"]} == {"tRNA"}
+    assert "tRNA" not in {record.family for part in ("train", "valid") for record in parts[part]}
+    parts = structure.load_split(manifest, "random")
+    assert len({record.family for record in parts["train"]}) >= 6, "the cap keeps small families in"
+    for family in ("tRNA", "RNaseP_bact", "U1"):
+        shares = [sum(record.family == family for record in part) / len(part) for part in parts.values()]
+        assert max(shares) < 0.35 and min(shares) > 0, f"{family} is spread over the parts: {shares}"
+
+
+def test_random_split_follows_the_seed_and_moves_only_what_is_new(demo):
+    records = list(structure.load(demo[0]).values())
+    settings = DEMO | DEMO["splits"]["random"] | {"cap": 10**6}
+
+    def split(chosen, seed):
+        parts = structure.random({}, chosen, settings, structure.key(seed, "test"))
+        return {part: {record.id for record in parts[part]} for part in parts}
+
+    assert split(records, 1) == split(records[::-1], 1), "the order of records does not matter"
+    assert split(records, 1)["test"] != split(records, 2)["test"]
+    before, after = split(records[5:], 1), split(records, 1)
+    for part in structure.PARTS:
+        assert len(before[part] - after[part]) <= 10, "five new records move few others"
+
+
+def test_fractions_and_remainders(demo):
+    records = [record for record in structure.load(demo[0]).values() if record.family == "U2"]
+    parts = structure.random({}, records, {"rule": "random", "test": 0.2, "valid": 7}, structure.key(1))
+    assert {part: len(parts[part]) for part in parts} == {"test": 15, "valid": 7, "train": 77 - 22}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"splits": {"family": {"rule": "family", "hold_out": "5S"}}}, "hold_out 5S.*tRNA"),
+        ({"splits": {"family": {"rule": "family"}}}, "hold_out None"),
+        ({"splits": {"random": {"rule": "random", "train": 60, "valid": 40, "test": 20000}}}, "20000 RNAs in test"),
+        ({"splits": {"random": {"rule": "random", "test": "TS0"}}}, "is no number"),
+        ({"splits": {"given": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}}, "train: TR0"),
+        ({"expected": {"U3": 22}}, "set U3 has 21 RNAs where 22"),
+        ({"reader": "st_zip"}, "0 zip files"),
+    ],
+)
+def test_wrong_settings_are_one_line(change, what, tmp_path):
+    (tmp_path / SEEDS.name).write_bytes(SEEDS.read_bytes())
+    with pytest.raises(InputError, match=what):
+        structure.build(DEMO | change, downloaded(tmp_path, SEEDS.name), 42, tmp_path)
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+HAIRPIN = "(((....)))"
+SETS = {
+    "TR0": [("bpRNA_CRW_1", "gggAAAACCU", HAIRPIN), ("bpRNA_RFAM_2", "GGGAAAAUUU", "."*10)],
+    "VL0": [("bpRNA_RFAM_3", "GGCAAAAGCC", HAIRPIN)],
+    "TS0": [("bpRNA_SRP_4", "GACAAAAGUC", HAIRPIN), ("bpRNA_SRP_5", "AAAAAAAAAA", "."*10)],
+}  # fmt: skip
+SMALL = PAPER | {"expected": {"TR0": 2, "VL0": 1, "TS0": 2}}
+
+
+def test_given_sets_of_a_zip(tmp_path):
+    manifest, counts = built(SMALL, st_zip(tmp_path, SETS), tmp_path / "out")
+    parts = structure.load_split(manifest, "TS0")
+    assert {part: [record.id for record in parts[part]] for part in parts} == {
+        "train": ["bpRNA_CRW_1"],
+        "valid": ["bpRNA_RFAM_3"],
+        "test": ["bpRNA_SRP_4", "bpRNA_SRP_5"],
+    }
+    (record,) = parts["train"]
+    assert (record.sequence, record.family, record.pairs) == ("GGGAAAACCT", "CRW", [(0, 9), (1, 8), (2, 7)])
+    assert counts["without_pairs"] == 2 and counts["read"] == 5
+    with pytest.raises(InputError, match="no split 'random'; choose one of TS0"):
+        structure.load_split(manifest, "random")
+
+
+def test_length_limit_holds_for_training_and_for_the_test_only_where_asked(tmp_path):
+    retrieved = st_zip(tmp_path, SETS | {"TR0": [*SETS["TR0"], ("bpRNA_CRW_9", "G" + "A" * 9 + "C", "(.........)")]})
+    settings = SMALL | {"expected": {}, "max_length": 10}
+    assert built(settings, retrieved, tmp_path / "a")[1]["TS0.train"] == 1
+    assert built(settings | {"max_length": 11}, retrieved, tmp_path / "b")[1]["TS0.train"] == 2
+    assert built(settings | {"max_length": 9}, retrieved, tmp_path / "c")[1]["TS0.test"] == 2
+    assert built(settings | {"max_test_length": 9}, retrieved, tmp_path / "d")[1]["TS0.test"] == 0
+
+
+def test_the_same_sequence_in_train_and_test_is_refused(tmp_path):
+    twin = [("bpRNA_RFAM_8", "GGGaaaaCCT", HAIRPIN)]
+    with pytest.raises(InputError, match=r"bpRNA_RFAM_8 in test and bpRNA_CRW_1 in train are the same sequence"):
+        built(SMALL | {"expected": {}}, st_zip(tmp_path, SETS | {"TS0": twin}), tmp_path / "out")
+
+
+def test_two_sequences_of_one_name_are_refused(tmp_path):
+    namesake = [("bpRNA_CRW_1", "CCCAAAAGGG", HAIRPIN)]
+    with pytest.raises(InputError, match="RNA bpRNA_CRW_1: names two"):
+        built(SMALL | {"expected": {}}, st_zip(tmp_path, SETS | {"VL0": namesake}), tmp_path / "out")
+
+
+def test_partial_truncated_and_unbalanced_archives_are_refused(tmp_path):
+    retrieved = st_zip(tmp_path, SETS)
+    with pytest.raises(InputError, match=r"set TR0 has 2 RNAs where 10814 are expected"):
+        built(PAPER, retrieved, tmp_path / "out")
+    archive = tmp_path / "bpRNA_dataset.zip"
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(InputError, match="is no readable zip file"):
+        built(SMALL, retrieved, tmp_path / "out")
+    retrieved = st_zip(tmp_path, SETS | {"VL0": [("bpRNA_RFAM_3", "GGCAAAAGCC", "(((....)).")]})
+    with pytest.raises(InputError, match=r"VL0/bpRNA_RFAM_3\.st: .*unbalanced"):
+        built(SMALL, retrieved, tmp_path / "out")
+    retrieved = st_zip(tmp_path, SETS | {"VL0": [("bpRNA_RFAM_3", "G" * 1_000_000, "." * 1_000_000)]})
+    with pytest.raises(InputError, match=r"VL0/bpRNA_RFAM_3\.st: unpacks to"):
+        built(SMALL, retrieved, tmp_path / "out")
+
+
+def run(script, *arguments):
+    command = [sys.executable, ROOT / "scripts" / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_stages_from_seeds_to_collected_table(tmp_path):
+    # A few labelled RNAs keep the folding short.
+    seeds = tmp_path / "Rfam.seed.gz"
+    seeds.write_bytes(SEEDS.read_bytes())
+    config = tmp_path / "task.yaml"
+    splits = {"random": {"rule": "random", "cap": 20, "train": 10, "valid": 5, "test": 30}}
+    config.write_text(yaml.safe_dump(DEMO | {"splits": splits, "max_length": 200}))
+    data, baseline = tmp_path / "data" / "manifest.json", tmp_path / "random" / "baseline" / "manifest.json"
+    retrieved = downloaded(tmp_path, seeds.name)
+    arguments = ["--task-config", config, "--retrieved", retrieved, "--seed", "42", "--manifest", data]
+    done = run("task_data.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(data.read_text())
+    assert made["counts"]["random.test"] == 30 and "epochs" not in made["parameters"]
+
+    done = run("baseline.py", "--data", data, "--split", "random", "--manifest", baseline)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "ledger.csv").write_text("source,rule,records\nrfam,in,1\n")
+    collected = tmp_path / "run" / "collect.manifest.json"
+    arguments = ["--evaluations", baseline, "--ledger", tmp_path / "ledger.csv", "--run-directory", tmp_path / "run"]
+    done = run("collect.py", *arguments, "--manifest", collected)
+    assert done.returncode == 0, done.stderr
+    table = pl.read_csv(tmp_path / "run" / "metrics.csv")
+    (f1,) = table.filter(pl.col("metric") == "relaxed_f1")["value"]
+    assert 0.4 < f1 < 0.95, "RNAfold finds about two thirds of these small RNAs' pairs"
+    assert (table["init"] == "baseline").all() and (table["model"] == "RNAfold").all()
+    assert (tmp_path / "run" / "ledger.csv").read_text() == (tmp_path / "ledger.csv").read_text()
+
+    before = data.read_bytes()
+    with gzip.open(seeds, "rt") as handle:
+        text = handle.read()
+    broken = re.sub(r"(#=GC SS_cons +\S*?)<", r"\1.", text, count=1)
+    seeds.write_bytes(gzip.compress(broken.encode()))
+    done = run("task_data.py", "--task-config", config, "--retrieved", retrieved, "--seed", "42", "--manifest", data)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "unbalanced" in done.stderr and data.read_bytes() == before
+
+
+@real
+def test_bprna_as_published(tmp_path):
+    sets = {}
+    for name in ("TR0", "VL0", "TS0"):
+        lines = gzip.decompress((REAL / f"{name}.dbn.gz").read_bytes()).decode().splitlines()
+        sets[name] = list(zip((line[1:] for line in lines[::3]), lines[1::3], lines[2::3], strict=True))
+    manifest, counts = built(PAPER, st_zip(tmp_path, sets), tmp_path / "out")
+    assert [counts[f"set.{name}"] for name in sets] == [10814, 1300, 1305]
+    assert counts["unique"] == 13419, "no sequence occurs twice, in or across the sets"
+    assert (counts["without_pairs"], counts["TS0.train"], counts["TS0.test"]) == (7, 10809, 1305)
+    train, test = ({normalise(item[1]) for item in sets[name]} for name in ("TR0", "TS0"))
+    assert not train & test
+    records = structure.load(manifest)
+    name, raw, _ = sets["TR0"][0]
+    assert records[name].sequence == normalise(raw)
