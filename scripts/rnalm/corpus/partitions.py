@@ -1,7 +1,7 @@
 """Out-of-core shuffles: rows of any number of shards, sorted into folders by a key, then taken one folder at a time.
 
 Deduplication (by digest) and draws (by target shard) both need every row of the corpus to meet the others of its
-group; neither fits in memory at 36 M sequences. One streaming pass writes each row to its bucket, and a bucket does fit.
+group; at 36 M sequences neither fits in memory. One streaming pass writes each row to its bucket, and a bucket fits.
 """
 
 from collections.abc import Iterable, Iterator
