@@ -33,7 +33,6 @@ EPOCHS = config["pretrain"]["epochs"]
 # model: a change of either must not train anything again.
 LAUNCH = ("epochs", "segment_epochs", "processes", "device", "deepspeed")
 OPERATION = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps")
-TASK_DATA_KEYS = ("task", "source", "reader", "expected", "families", "max_length", "max_test_length", "splits")
 
 
 wildcard_constraints:
@@ -96,6 +95,11 @@ VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
 CORPUS_MANIFESTS = [*NORMALISED, SEQUENCES, CLUSTERS, VALIDATION]
 
 
+def corpus_directory(wildcards):
+    """Where the corpus lies."""
+    return f"results/corpus/{CORPUS}"
+
+
 def draws(first, end):
     """Manifests of the draws of epochs first..end-1."""
     return [f"results/corpus/{CORPUS}/draws/epoch-{epoch:03d}/manifest.json" for epoch in range(first, end)]
@@ -137,6 +141,8 @@ def training(without):
 
 
 MODEL_CONFIG = f"config/models/{config['model']}.yaml"
+# How results tables name the model.
+MODEL_NAME = f"{MODEL['family']}-{config['model']}"
 PRETRAINED = f"results/{RUN}/models/pretrained/manifest.json"
 
 
@@ -148,15 +154,15 @@ def task_config(wildcards):
     return config["tasks"][wildcards.task]
 
 
-def task_settings(wildcards):
-    """A task's settings as JSON: a change of them, not of a comment in their file, runs the task again."""
-    return json.dumps(TASKS[wildcards.task], sort_keys=True)
-
-
 def task_data_settings(wildcards):
-    """The part of a task's settings that shapes its data, as JSON."""
-    part = {key: TASKS[wildcards.task][key] for key in TASK_DATA_KEYS if key in TASKS[wildcards.task]}
-    return json.dumps(part, sort_keys=True)
+    """The part of a task's settings that shapes its data, as JSON: a change of it reads the data again, a comment does not."""
+    settings = TASKS[wildcards.task]
+    return json.dumps({key: settings[key] for key in settings if key not in ("inits", "head", "training")})
+
+
+def finetune_settings(wildcards):
+    """The part of a task's settings that shapes its models, as JSON."""
+    return json.dumps({key: TASKS[wildcards.task][key] for key in ("head", "training")})
 
 
 def evaluations(task):
@@ -168,5 +174,4 @@ def evaluations(task):
 
 
 EVALUATIONS = [manifest for task in TASKS for manifest in evaluations(task)]
-TASK_DATA = [f"results/tasks/{task}/{RUN}/data/manifest.json" for task in TASKS]
 PUBLISHED = sorted(map(str, Path("resources/published").glob("*.csv")))

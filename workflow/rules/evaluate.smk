@@ -19,14 +19,13 @@ rule evaluate:
         runtime="4h",
     params:
         stage_version=1,
-        task_config=task_config,
-        settings=task_settings,
+        name=MODEL_NAME,
         seed=SEED,
     message:
         "Evaluate task {wildcards.task}, split {wildcards.split}, {wildcards.init} encoder"
     shell:
-        "python scripts/evaluate.py --task-config {params.task_config} --data {input.data} --model {input.model} "
-        "--split {wildcards.split} --init {wildcards.init} --seed {params.seed} --threads {threads} "
+        "python scripts/evaluate.py --task {wildcards.task} --data {input.data} --model {input.model} "
+        "--name {params.name} --split {wildcards.split} --init {wildcards.init} --seed {params.seed} --threads {threads} "
         "--manifest {output} &> {log}"
 
 
@@ -41,7 +40,7 @@ rule baseline:
         "results/benchmarks/baseline/{run}/{task}-{split}.tsv"
     conda:
         "../../envs/baseline.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem="2GB",
         runtime="4h",
@@ -50,7 +49,8 @@ rule baseline:
     message:
         "Fold the test part of split {wildcards.split} with RNAfold"
     shell:
-        "python scripts/baseline.py --data {input} --split {wildcards.split} --manifest {output} &> {log}"
+        "python scripts/baseline.py --data {input} --split {wildcards.split} --threads {threads} "
+        "--manifest {output} &> {log}"
 
 
 rule atlas:

@@ -47,7 +47,7 @@ rule finetune:
     params:
         stage_version=1,
         task_config=task_config,
-        settings=task_settings,
+        settings=finetune_settings,
         seed=SEED,
     message:
         "Fine-tune task {wildcards.task}, split {wildcards.split}, {wildcards.init} encoder"

@@ -62,9 +62,8 @@ rule export:
         runtime="1h",
     params:
         stage_version=1,
-        model_config=MODEL_CONFIG,
     message:
         "Export the pre-trained model of {wildcards.run}"
     shell:
-        "python scripts/export.py --segment {input.segment} --model-config {params.model_config} --run {wildcards.run} "
-        "--corpus-manifests {input.corpus} --manifest {output} &> {log}"
+        "python scripts/export.py --segment {input.segment} --corpus-manifests {input.corpus} "
+        "--manifest {output} &> {log}"

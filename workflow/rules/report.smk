@@ -32,9 +32,10 @@ rule collect:
 rule report:
     input:
         published=PUBLISHED,
-        corpus=CORPUS_MANIFESTS,
+        sequences=SEQUENCES,
+        clusters=CLUSTERS,
         pretrain=segment(EPOCHS),
-        tasks=TASK_DATA,
+        model=PRETRAINED,
         evaluations=EVALUATIONS,
         atlas="results/{run}/atlas/manifest.json",
         collected="results/{run}/collect.manifest.json",
@@ -53,10 +54,10 @@ rule report:
         runtime="1h",
     params:
         stage_version=1,
-        corpus=CORPUS,
+        corpus_directory=corpus_directory,
     message:
         "Write the report of {wildcards.run}"
     shell:
-        "python scripts/report.py --run {wildcards.run} --corpus {params.corpus} --task-manifests {input.tasks} "
-        "--evaluations {input.evaluations} --collected {input.collected} --pretrain {input.pretrain} "
-        "--atlas {input.atlas} --manifest {output.manifest} &> {log}"
+        "python scripts/report.py --run {wildcards.run} --corpus-directory {params.corpus_directory} "
+        "--collected {input.collected} --pretrain {input.pretrain} --model {input.model} --atlas {input.atlas} "
+        "--evaluations {input.evaluations} --published {input.published} --manifest {output.manifest} &> {log}"
