@@ -33,15 +33,14 @@ def sdpa_by_length(q, k, v, lengths: tuple[int, ...], dropout: float = 0.0) -> t
     """`attention` by torch's SDPA on views: consecutive sequences of one length form one batch, nothing is padded."""
     # The backward pass of torch's CPU kernel is three times slower in bf16 than in fp32.
     dtype, work = q.dtype, torch.float32 if q.device.type == "cpu" else q.dtype
-    outputs, start = [], 0
-    for length, run in groupby(lengths):
-        count = len(list(run))
-        part = slice(start, start + count * length)
-        start = part.stop
-        heads = (x[part].unflatten(0, (count, length)).transpose(1, 2).to(work) for x in (q, k, v))
+    runs = [(length, len(list(run))) for length, run in groupby(lengths)]
+    sizes = [length * count for length, count in runs]
+    outputs = []
+    for (length, count), *parts in zip(runs, *(x.to(work).split(sizes) for x in (q, k, v)), strict=True):
+        heads = (part.unflatten(0, (count, length)).transpose(1, 2) for part in parts)
         out = F.scaled_dot_product_attention(*heads, dropout_p=dropout)
-        outputs.append(out.transpose(1, 2).flatten(0, 1).to(dtype))
-    return torch.cat(outputs)
+        outputs.append(out.transpose(1, 2).flatten(0, 1))
+    return torch.cat(outputs).to(dtype)
 
 
 def attention_weights(q, k, lengths: tuple[int, ...]) -> list[torch.Tensor]:

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from rnalm.tokens.packing import PackedBatch
+
 
 class PairHead(nn.Module):
     """RiNALMo's secondary-structure head: one logit for every pair of nucleotides of one sequence.
@@ -43,3 +45,17 @@ class PairBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv_net(x)
+
+
+class PairModel(nn.Module):
+    """An encoder with a PairHead: what the structure task trains and `rnalm fold` runs."""
+
+    def __init__(self, encoder: nn.Module, width: int, blocks: int):
+        super().__init__()
+        self.encoder = encoder
+        self.head = PairHead(encoder.config.dim, width, blocks)
+
+    def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
+        """PackedBatch of sequences with `<cls>` and `<eos>` -> one (L, L) logit matrix per sequence."""
+        # One sequence at a time: the head's instance norm must not see another sequence or padding.
+        return [self.head(hidden[1:-1]) for hidden in batch.split(self.encoder(batch))]

@@ -16,12 +16,20 @@ import torch
 
 from rnalm.tokens.masking import mask
 from rnalm.tokens.packing import PackedBatch, pack, token_budget_batches
-from rnalm.tokens.rinalmo import encode, encode_fragment
+from rnalm.tokens.rinalmo import PAD, encode, encode_fragment
+
+# Matrix kernels are prepared once per shape: a few shapes instead of a new one for every micro-batch.
+TOKEN_MULTIPLE, SELECTED_MULTIPLE = 256, 64
+IGNORED = -100
 
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """selected: (n,) int64 positions in the packed stream; targets: (n,) int64 their true ids."""
+    """selected: (n,) int64 positions in the packed stream; targets: (n,) int64 their true ids.
+
+    The stream is rounded up by one segment of padding that nothing attends to, and the selection by targets of
+    -100, which the loss ignores.
+    """
 
     batch: PackedBatch
     selected: torch.Tensor
@@ -77,17 +85,22 @@ def prepare(rows: pl.DataFrame, key: np.uint64, rank: int, world_size: int, toke
     micro_batches = []
     for members in token_budget_batches([lengths[i] for i in share], token_budget):
         members = [share[i] for i in members]
-        starts = np.cumsum([0] + [lengths[i] for i in members[:-1]])
-        selected = np.concatenate([start + masked[i][1] for start, i in zip(starts, members, strict=True)])
-        targets = np.concatenate([clean[i][masked[i][1]] for i in members])
-        micro_batches.append(
-            MaskedBatch(
-                pack([masked[i][0] for i in members]),
-                torch.from_numpy(selected),
-                torch.from_numpy(targets.astype(np.int64)),
-            )
-        )
+        micro_batches.append(pack_masked([clean[i] for i in members], [masked[i] for i in members]))
     return GlobalBatch(micro_batches, sum(lengths), sum(len(selected) for _, selected in masked))
+
+
+def pack_masked(clean: list[np.ndarray], masked: list[tuple[np.ndarray, np.ndarray]]) -> MaskedBatch:
+    """Encoded sequences and what `mask` made of them -> one micro-batch."""
+    starts = np.cumsum([0, *map(len, clean[:-1])])
+    selected = np.concatenate([start + where for start, (_, where) in zip(starts, masked, strict=True)])
+    targets = np.concatenate([ids[where] for ids, (_, where) in zip(clean, masked, strict=True)]).astype(np.int64)
+    filler = np.full(-sum(map(len, clean)) % TOKEN_MULTIPLE, PAD, dtype=np.uint8)
+    missing = -len(selected) % SELECTED_MULTIPLE
+    return MaskedBatch(
+        pack([ids for ids, _ in masked] + ([filler] if len(filler) else [])),
+        torch.from_numpy(np.pad(selected, (0, missing))),
+        torch.from_numpy(np.pad(targets, (0, missing), constant_values=IGNORED)),
+    )
 
 
 def shares(lengths: list[int], world_size: int) -> list[list[int]]:

@@ -21,7 +21,7 @@ from torch import nn
 
 from rnalm.provenance import load, outputs
 from rnalm.randomness import key
-from rnalm.tokens.loader import MaskedBatch, global_batches, prepare
+from rnalm.tokens.loader import IGNORED, MaskedBatch, global_batches, prepare
 from rnalm.training.checkpoints import State
 from rnalm.training.history import Reporter
 from rnalm.training.schedule import warmup_cosine
@@ -64,7 +64,7 @@ class MaskedLanguageModel(nn.Module):
     def forward(self, masked: MaskedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the summed cross-entropy over the selected tokens and how many of them were predicted right."""
         logits = self.encoder.logits(self.encoder(masked.batch)[masked.selected]).float()
-        loss = F.cross_entropy(logits, masked.targets, reduction="sum")
+        loss = F.cross_entropy(logits, masked.targets, reduction="sum", ignore_index=IGNORED)
         return loss, (logits.argmax(dim=1) == masked.targets).sum()
 
 
@@ -207,7 +207,7 @@ class Pretraining:
             work = prepare(rows, mask_key, self.rank, self.world_size, self.settings.tokens_per_microbatch)
             for masked in work.micro_batches:
                 loss, right = self.engine(masked.to(self.device))
-                sums += torch.tensor([loss.item(), right.item(), len(masked.selected)], dtype=torch.float64)
+                sums += torch.tensor([loss.item(), right.item(), (masked.targets != IGNORED).sum()], dtype=torch.float64)
         sums = sums.to(self.device)
         dist.all_reduce(sums)
         loss = (sums[0] / sums[2]).item()

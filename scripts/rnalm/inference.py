@@ -1,0 +1,63 @@
+"""A trained model on sequences: embed them, fold them.
+
+Sequences are normalised as the corpus was (upper case, U read as T, gaps removed), so ACGU and ACGT give the
+same numbers. Batches are packed under a token budget; a sequence's numbers do not depend on its neighbours.
+"""
+
+import numpy as np
+import torch
+
+from rnalm.errors import InputError
+from rnalm.models.directory import ModelDirectory, autocast, load
+from rnalm.models.heads import PairModel
+from rnalm.sequences.alphabet import normalise
+from rnalm.structure import greedy
+from rnalm.tokens.packing import pack, token_budget_batches
+from rnalm.tokens.rinalmo import encode
+
+TOKENS_PER_BATCH = 4096
+
+
+class LanguageModel:
+    def __init__(self, loaded: ModelDirectory, where):
+        self.config, self.encoder, self.model, self.where = loaded.config, loaded.encoder, loaded.model, where
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        (self.model or self.encoder).to(self.device)
+
+    @classmethod
+    def from_directory(cls, directory) -> "LanguageModel":
+        """InputError if `directory` is no model directory."""
+        return cls(load(directory), directory)
+
+    @torch.no_grad()
+    def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:
+        """One fp32 array (tokens, d) per sequence, `<cls>` first and `<eos>` last."""
+        return [part.cpu().numpy() for part in self._run(self.encoder, sequences, lambda batch, out: batch.split(out))]
+
+    def pair_probabilities(self, sequences: list[str]) -> list[np.ndarray]:
+        """One symmetric fp32 array (L, L) per sequence: the probability that two nucleotides pair."""
+        self._needs_head()
+        logits = self._run(self.model, sequences, lambda batch, out: out)
+        return [matrix.float().sigmoid().cpu().numpy() for matrix in logits]
+
+    def fold(self, sequences: list[str]) -> list[list[tuple[int, int]]]:
+        """Base pairs (i, j), i < j, 0-based, of each sequence, decoded at the model's own threshold."""
+        threshold = self._needs_head()["threshold"]
+        clean = [normalise(sequence) for sequence in sequences]
+        matrices = self.pair_probabilities(clean)
+        return [greedy(matrix, sequence, threshold) for matrix, sequence in zip(matrices, clean, strict=True)]
+
+    def _needs_head(self) -> dict:
+        if self.config["head"] is None:
+            raise InputError(self.where, "is a plain encoder without a structure head", "name a fine-tuned model directory")
+        return self.config["head"]
+
+    @torch.no_grad()
+    def _run(self, module, sequences: list[str], per_sequence) -> list[torch.Tensor]:
+        encoded = [encode(normalise(sequence)) for sequence in sequences]
+        results = [None] * len(encoded)
+        for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
+            batch = pack([encoded[i] for i in members]).to(self.device)
+            for i, result in zip(members, per_sequence(batch, module(batch)), strict=True):
+                results[i] = result
+        return results

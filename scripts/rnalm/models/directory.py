@@ -1,0 +1,72 @@
+"""Model directories: `config.json`, `model.safetensors`, `tokenizer.json` (the token list) and a card.
+
+A directory says everything that is needed to use the weights: family and sizes, the head with its decoding
+threshold, and the tokens, which are compared with the family's own when it is loaded.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rnalm import __version__
+from rnalm.errors import InputError
+from rnalm.files import atomic, read_json, write_json, write_text
+from rnalm.models import registry
+from rnalm.models.heads import PairModel
+from rnalm.tokens import rinalmo
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+
+
+@dataclass(frozen=True)
+class ModelDirectory:
+    """encoder: with the weights of the directory; model: the encoder with its head, None for a plain encoder."""
+
+    config: dict
+    encoder: nn.Module
+    model: PairModel | None
+
+
+def save(directory, encoder: nn.Module, card: str, model: PairModel | None = None, head: dict | None = None) -> list[Path]:
+    """Write a model directory; returns its files.
+
+    head: for a `model`, its task, width, blocks and threshold
+    """
+    directory = Path(directory)
+    config = {"rnalm": __version__, "model": registry.describe(encoder), "head": head}
+    weights = {name: tensor.contiguous() for name, tensor in (model or encoder).state_dict().items()}
+    with atomic(directory / "model.safetensors") as temporary:
+        save_file(weights, temporary, metadata={"format": "pt"})
+    write_json(directory / "tokenizer.json", {"tokens": list(rinalmo.TOKENS), "u_is_read_as": "T"})
+    write_text(directory / "README.md", card)
+    # Last: a directory with a config is complete.
+    write_json(directory / "config.json", config)
+    return [directory / name for name in FILES]
+
+
+def load(directory) -> ModelDirectory:
+    """Read a model directory, in fp32 and evaluation mode. InputError if it is none or does not fit this code."""
+    directory = Path(directory)
+    for name in FILES[:3]:
+        if not (directory / name).is_file():
+            raise InputError(directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained")
+    config = read_json(directory / "config.json")
+    if tuple(read_json(directory / "tokenizer.json")["tokens"]) != rinalmo.TOKENS:
+        raise InputError(directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it")
+    encoder = registry.build(config["model"], directory / "config.json")
+    head = config["head"]
+    model = PairModel(encoder, head["width"], head["blocks"]) if head else None
+    try:
+        (model or encoder).load_state_dict(load_file(directory / "model.safetensors"))
+    except RuntimeError as error:
+        raise InputError(directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again") from None
+    (model or encoder).eval()
+    return ModelDirectory(config, encoder, model)
+
+
+def autocast(precision: str, device: torch.device):
+    """Context for the matrix products of a forward pass: `bf16` or `fp32`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

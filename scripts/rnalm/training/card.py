@@ -1,0 +1,67 @@
+"""Model cards: the README of a model directory, made from the run that made the model."""
+
+USE = """## Use
+
+```python
+import rnalm
+model = rnalm.load("{directory}")
+model.hidden_states(["GGGAAACCC"])   # one (length + 2, d) array per sequence
+```
+"""
+
+
+def pretrained(run: str, directory, model: dict, parameters: dict, counts: dict, corpus: list[dict], scores: dict) -> str:
+    """Card of a pre-trained encoder.
+
+    parameters: of the pre-training manifest; corpus: manifests of the corpus stages; scores: the last validation row
+    """
+    settings = parameters["settings"]
+    stages = [f"| {m['stage']} | {', '.join(f'{k} {v:,}' for k, v in m['counts'].items())} |" for m in corpus]
+    return "\n".join(
+        [
+            f"# {model['family']} {run}",
+            "",
+            f"A {model['family']} encoder of {counts['parameters']:,} parameters ({model['layers']} layers, width "
+            f"{model['dim']}, {model['heads']} heads), pre-trained by masked-language modelling.",
+            "",
+            "## Training",
+            "",
+            f"- {counts['steps']:,} steps of {settings['batch_size']:,} sequences, {counts['tokens']:,} tokens, "
+            f"{counts['processes']} processes, seed {parameters['seed']}",
+            f"- learning rate {settings['learning_rate']}, weight decay {settings['weight_decay']}, "
+            f"gradient clip {settings['gradient_clip']}",
+            "- AdamW with torch's default betas and framework-default initialisation: the paper states neither",
+            f"- held-out clusters: loss {scores['loss']:.4f} nats, perplexity {scores['perplexity']:.3f}, "
+            f"masked accuracy {scores['masked_accuracy']:.3f}",
+            "",
+            "## Data",
+            "",
+            "| stage | counts |",
+            "|---|---|",
+            *stages,
+            "",
+            USE.format(directory=directory),
+        ]
+    )
+
+
+def finetuned(task: str, split: str, init: str, directory, settings: dict, sizes: dict, result) -> str:
+    """Card of a structure model; sizes: RNAs per part; result: training.finetuning.Finetuned."""
+    return "\n".join(
+        [
+            f"# {task}, split {split}, encoder {init}",
+            "",
+            f"An encoder with a pair head, trained on {sizes['train']} RNAs of known structure, chosen and calibrated on "
+            f"{sizes['valid']} others.",
+            "",
+            f"- {settings['epochs']} epochs, learning rate {settings['learning_rate']}, "
+            f"best validation F1 {result.best_f1:.4f} (relaxed) in epoch {result.best_epoch}",
+            f"- decoding threshold {result.threshold}, tuned on the validation RNAs",
+            "",
+            USE.format(directory=directory),
+            "```bash",
+            f"rnalm fold {directory} my.fasta -o my.dbn",
+            "```",
+            "",
+        ]
+    )
