@@ -9,8 +9,9 @@ per_node=$((processes / nodes))
 export OMP_NUM_THREADS=$((threads > per_node ? threads / per_node : 1))
 export PROCESSES_PER_NODE=$per_node
 
+# `--`: torchrun would take the script's options for abbreviations of its own.
 if [ "$nodes" -eq 1 ]; then
-    exec torchrun --standalone --nproc-per-node "$per_node" "$@"
+    exec torchrun --standalone --nproc-per-node "$per_node" -- "$@"
 fi
 
 # What a node needs to know of the others is in the environment of the step, not in that of the job.
@@ -18,4 +19,4 @@ fi
 exec srun --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task="$threads" --kill-on-bad-exit=1 \
     bash -c 'exec torchrun --nnodes "$SLURM_NNODES" --node-rank "$SLURM_NODEID" --nproc-per-node "$PROCESSES_PER_NODE" \
         --master-addr "$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)" \
-        --master-port $((20000 + SLURM_JOB_ID % 20000)) "$@"' torchrun "$@"
+        --master-port $((20000 + SLURM_JOB_ID % 20000)) -- "$@"' torchrun "$@"
