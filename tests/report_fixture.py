@@ -6,6 +6,8 @@ The RNAs are made up: every family has one real fold (as dot-bracket) and random
 import json
 import random
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +27,7 @@ FAMILIES = {
     "SSU": "((((....((((((..((((....))))..((((....))))..))))))...(((((....)))))..))))",
 }
 EPOCHS = 3
+REPOSITORY = Path(__file__).parents[1]
 
 
 def sequence(structure: str, dice: random.Random) -> str:
@@ -195,8 +198,15 @@ def make(root: Path) -> list[str]:
         "--pretrain": pretrain,
         "--model": model,
         "--atlas": atlas(results / "made/atlas", model, dice),
-        "--published": Path(__file__).parents[1] / "resources/published/structure.csv",
+        "--published": REPOSITORY / "resources/published/structure.csv",
         "--manifest": results / "made/report/manifest.json",
     }
     flat = [str(part) for pair in arguments.items() for part in pair]
     return [*flat, "--evaluations", *map(str, evaluations)]
+
+
+def report(arguments: list[str]) -> subprocess.CompletedProcess:
+    """Run scripts/report.py."""
+    return subprocess.run(
+        [sys.executable, REPOSITORY / "scripts/report.py", *arguments], capture_output=True, text=True
+    )

@@ -114,33 +114,28 @@ def results(metrics: pl.DataFrame) -> list[dict]:
 
 
 def published(tables: list[Path], metrics: pl.DataFrame) -> list[dict]:
-    """Per source and data set the published numbers, models by columns, and this run's value in each column or None.
+    """The published numbers, a table per source, data set and way of scoring: models by (split, metric).
 
-    A column is (split, metric, convention); a cell of a model is {value, note}.
+    A model's cell is its row of the CSV; `here` is this run's value in each column, or None.
     """
     ours = metrics.filter(pl.col("init") == "pretrained")
     ran = {(row["task"], row["split"], row["metric"]): row["value"] for row in ours.iter_rows(named=True)}
-    found = []
     numbers = pl.concat(pl.read_csv(path, schema_overrides={"value": pl.String}) for path in tables)
-    for (task, source, dataset), rows in numbers.group_by("task", "source", "dataset", maintain_order=True):
-        columns = keys(rows.unique(["split", "metric", "convention"], keep="first", maintain_order=True))
+    kinds = ["task", "source", "dataset", "convention"]
+    found = []
+    for kind, rows in numbers.group_by(kinds, maintain_order=True):
+        columns = rows.select("split", "metric").unique(maintain_order=True).rows()
         models = [
-            {"name": name, "note": common(part["note"]), "cells": dict(zip(keys(part), part.to_dicts(), strict=True))}
+            {
+                "name": name,
+                "note": part["note"][0] if part["note"].n_unique() == 1 else None,
+                "cells": {(row["split"], row["metric"]): row for row in part.iter_rows(named=True)},
+            }
             for (name,), part in rows.group_by("model", maintain_order=True)
         ]
-        here = [ran.get((task, split, metric)) for split, metric, _ in columns]
-        table = {"task": task, "source": source, "dataset": dataset, "columns": columns, "models": models, "here": here}
-        found.append(table | {"convention": common(rows["convention"])})
+        here = [ran.get((kind[0], *column)) for column in columns]
+        found.append(dict(zip(kinds, kind, strict=True)) | {"columns": columns, "models": models, "here": here})
     return found
-
-
-def keys(rows: pl.DataFrame) -> list[tuple]:
-    return rows.select("split", "metric", "convention").rows()
-
-
-def common(values: pl.Series) -> str | None:
-    """The one value that all have, else None."""
-    return values[0] if values.n_unique() == 1 else None
 
 
 def ledger_table(ledger: pl.DataFrame) -> dict:

@@ -19,12 +19,17 @@
     };
   }
 
-  function draw() {
+  // A chart that fails says so in its place and in the console; the others are still drawn.
+  async function draw() {
     const options = { actions: false, renderer: "svg", config: config() };
-    return Promise.all(Object.entries(specifications).map(([id, spec]) => vegaEmbed(`#${id}`, spec, options)));
+    await Promise.all(Object.entries(specifications).map(([id, specification]) =>
+      vegaEmbed(`#${id}`, specification, options).catch((error) => {
+        document.getElementById(id).textContent = "This chart could not be drawn.";
+        console.error(id, error);
+      })));
+    document.documentElement.dataset.drawn = "yes";
   }
 
-  const mark = () => { document.documentElement.dataset.drawn = "yes"; };
-  draw().then(mark);
-  dark.addEventListener("change", () => { draw(); });
+  draw();
+  dark.addEventListener("change", draw);
 })();
