@@ -22,7 +22,8 @@ OPTIONAL = {"flash-attn"}
 @functools.cache
 def rules() -> dict[str, str]:
     """{rule: its text} of the stages, which are the rules in workflow/rules/."""
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    files = [path for path in sorted((ROOT / "workflow/rules").glob("*.smk")) if path.stem != "common"]
+    text = "\n".join(path.read_text() for path in files)
     parts = re.split(r"^rule (\w+):\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -78,6 +79,19 @@ def test_a_rule_is_complete_and_has_its_own_script_and_environment(rule):
     assert f"scripts/{rule}.py" in text
     assert f'"../../envs/{rule}.yaml"' in text
     assert (ROOT / "scripts" / f"{rule}.py").is_file()
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_a_rule_gives_its_script_the_options_that_it_takes(rule):
+    script = (ROOT / "scripts" / f"{rule}.py").read_text()
+    command = rules()[rule].split("    shell:")[1].split(f"scripts/{rule}.py")[1]
+    # Options that are left out where they are not needed come from helpers.
+    helpers = {"retrieve": {"base-url"}, "pretrain": {"previous"}}
+    given = set(re.findall(r"--([a-z-]+)", command))
+    taken = dict(re.findall(r'add_argument\(\s*"--([a-z-]+)"(.*?)\)$', script, flags=re.MULTILINE | re.DOTALL))
+    assert given <= set(taken)
+    assert {name for name, rest in taken.items() if "required=True" in rest} <= given
+    assert set(taken) - given == helpers.get(rule, set())
 
 
 def test_there_is_no_script_or_environment_without_a_rule():
