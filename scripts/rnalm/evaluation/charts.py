@@ -18,6 +18,7 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
 
 MOST_CURVE_POINTS = 400
+MOST_DOTTED = 60  # points of a curve that still get a dot each
 MOST_RNAS = 300  # dots per initialisation and split
 MOST_ATLAS_POINTS = 2500
 
@@ -100,7 +101,7 @@ def line(table: pl.DataFrame, field: str, title: str, number: str, description: 
     """One curve over the optimiser steps, from zero up; `number` formats its axis."""
     chart = (
         alt.Chart(table)
-        .mark_line(color=colour)
+        .mark_line(color=colour, point=alt.OverlayMarkDef(color=colour) if len(table) < MOST_DOTTED else False)
         .encode(
             x=step_axis(),
             y=alt.Y(f"{field}:Q", title=title).scale(zero=True).axis(format=number),

@@ -50,12 +50,13 @@ def headline(ledger: pl.DataFrame, clusters: int, weights: Path, validation: pl.
     sources = ledger["source"].unique(maintain_order=True).to_list()
     origin = f"from {sources[0]}" if len(sources) == 1 else f"from {len(sources)} sources"
     final = validation.row(-1, named=True)
+    trained = f"after {final['step']:,.0f} steps; 1 is certainty"
     return [
         tile(f"{by_rule.get('in', 0):,}", "records in", origin),
         tile(f"{by_rule.get('kept', 0):,}", "unique sequences", "after exact deduplication"),
         tile(f"{clusters:,}", "clusters", "each gives one sequence per epoch"),
         tile(f"{parameters(weights):,}", "model parameters", "of the pre-trained model"),
-        tile(f"{final['perplexity']:.3f}", "validation perplexity", f"after {final['step']:,} steps; 1 is certainty"),
+        tile(f"{final['perplexity']:.3f}", "validation perplexity", trained),
         *best_cell(metrics),
     ]
 

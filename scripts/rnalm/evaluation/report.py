@@ -80,19 +80,24 @@ def output(manifest: Path, name: str) -> Path:
     return found[0]
 
 
+def read_table(path: Path) -> pl.DataFrame:
+    """A CSV whose column types come from all of its rows: a long log may start with whole numbers."""
+    return pl.read_csv(path, infer_schema_length=None)
+
+
 def headline(sources: Sources) -> list[dict]:
     clusters = pl.scan_parquet(output(sources.clusters, "clusters.parquet"))
     return numbers.headline(
-        pl.read_csv(output(sources.collected, "ledger.csv")),
+        read_table(output(sources.collected, "ledger.csv")),
         clusters.select(pl.col("cluster").n_unique()).collect().item(),
         output(sources.model, "model.safetensors"),
-        pl.read_csv(output(sources.pretrain, "validation.csv")),
-        pl.read_csv(output(sources.collected, "metrics.csv")),
+        read_table(output(sources.pretrain, "validation.csv")),
+        read_table(output(sources.collected, "metrics.csv")),
     )
 
 
 def corpus(sources: Sources, figures: Figures) -> dict:
-    ledger = pl.read_csv(output(sources.collected, "ledger.csv"))
+    ledger = read_table(output(sources.collected, "ledger.csv"))
     sequences = pl.scan_parquet(provenance.outputs(sources.sequences, ".parquet"))
     clusters = pl.scan_parquet(output(sources.clusters, "clusters.parquet"))
     specs = {
@@ -108,8 +113,8 @@ def corpus(sources: Sources, figures: Figures) -> dict:
 
 
 def training(sources: Sources, figures: Figures) -> dict:
-    history = pl.read_csv(output(sources.pretrain, "history.csv"))
-    validation = pl.read_csv(output(sources.pretrain, "validation.csv"))
+    history = read_table(output(sources.pretrain, "history.csv"))
+    validation = read_table(output(sources.pretrain, "validation.csv"))
     specs = charts.training(history, validation)
     return {
         "training": [figures.add(spec, title) for title, spec in specs.items()],
@@ -118,7 +123,7 @@ def training(sources: Sources, figures: Figures) -> dict:
 
 
 def results(sources: Sources, figures: Figures) -> dict:
-    metrics = pl.read_csv(output(sources.collected, "metrics.csv"))
+    metrics = read_table(output(sources.collected, "metrics.csv"))
     predictions = read_predictions(sources.evaluations)
     means = numbers.by_split(numbers.named(metrics.filter(pl.col("metric") == "f1")))
     per_rna = numbers.by_split(numbers.named(predictions))
@@ -137,7 +142,7 @@ def read_predictions(evaluations: list[Path]) -> pl.DataFrame:
     """All predictions under their task, split, model and init, which stand in the metrics beside them."""
     parts = []
     for manifest in evaluations:
-        cell = pl.read_csv(output(manifest, "metrics.csv")).row(0, named=True)
+        cell = read_table(output(manifest, "metrics.csv")).row(0, named=True)
         where = [pl.lit(cell[key]).alias(key) for key in ("task", "split", "model", "init")]
         parts.append(pl.read_parquet(output(manifest, "predictions.parquet")).with_columns(where))
     return pl.concat(parts, how="vertical_relaxed")
