@@ -12,7 +12,8 @@ from rnalm.structure.drawing import COLOURS
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
-PALETTE = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, GREY]
+VIOLET = "#7B5CD6"  # beside the eight of the palette, for a ninth family
+PALETTE = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, GREY, VIOLET]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 
 INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
@@ -235,7 +236,7 @@ def atlas(points: pl.DataFrame, families: list[str], description: str) -> dict:
     legend = alt.Legend(orient="bottom", columns=3, symbolOpacity=1, symbolSize=60)
     chart = (
         alt.Chart(thin)
-        .mark_point(filled=True, size=22, opacity=0.7)
+        .mark_point(filled=True, size=26, opacity=0.85)
         .encode(
             x=alt.X("x:Q", axis=None).scale(zero=False),
             y=alt.Y("y:Q", axis=None).scale(zero=False),
