@@ -77,7 +77,7 @@ def asked(error) -> str:
     """What the schema asks for in place of a wrong value."""
     number = error.validator == "type" and error.validator_value in ("number", "integer")
     if number and isinstance(error.instance, str):
-        return "write a number without quotes; YAML wants a dot and a sign in powers of ten (5.0e-5)"
+        return "write a number: unquoted, powers of ten as 5.0e-5, and in a file, as --config makes nested values text"
     return error.schema.get("description", "see config/README.md")
 
 
