@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import torch
-
 from rnalm.errors import exits
 from rnalm.evaluation.tables import write_evaluation
 from rnalm.inference import LanguageModel

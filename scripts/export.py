@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
-
 from rnalm.errors import exits
 from rnalm.models import directory, registry
 from rnalm.provenance import load, stage
@@ -25,7 +24,9 @@ def main():
         segment = load(arguments.segment)
         parameters = segment["parameters"]
         encoder = registry.build(parameters["model"])
-        weights = get_fp32_state_dict_from_zero_checkpoint(arguments.segment.parent / "checkpoint", segment["notes"]["tag"])
+        weights = get_fp32_state_dict_from_zero_checkpoint(
+            arguments.segment.parent / "checkpoint", segment["notes"]["tag"]
+        )
         encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in weights.items()})
         scores = pl.read_csv(arguments.segment.parent / "validation.csv").row(-1, named=True)
         corpus = [load(manifest) for manifest in arguments.corpus_manifests]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import torch
-import yaml
-
+from rnalm.config import load as load_config
 from rnalm.errors import exits
 from rnalm.files import atomic
 from rnalm.models import directory, registry
@@ -31,14 +30,17 @@ def main():
     parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    config = yaml.safe_load(Path(arguments.task_config).read_text())
+    config = load_config(arguments.task_config, "task")
     settings, head = dict(config["training"]), config["head"]
+    first = min(settings["unfreeze"], key=int)
     if arguments.init == "frozen":
-        settings["unfreeze"] = {0: settings["unfreeze"][0]}
+        settings["unfreeze"] = {first: settings["unfreeze"][first]}
     parameters = {"split": arguments.split, "init": arguments.init, "seed": arguments.seed, "training": settings}
 
     target = arguments.manifest.parent
-    with stage("finetune", arguments.manifest, [arguments.data, arguments.model], parameters | {"head": head}) as record:
+    with stage(
+        "finetune", arguments.manifest, [arguments.data, arguments.model], parameters | {"head": head}
+    ) as record:
         data = load_split(arguments.data, arguments.split)
         encoder = directory.load(arguments.model.parent).encoder
         torch.manual_seed(int(key(arguments.seed, "finetune", "initialisation") >> 1))

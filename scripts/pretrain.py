@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import yaml
-
 from rnalm.errors import exits
 from rnalm.files import atomic_directory, read_json, sha256
 from rnalm.models import registry

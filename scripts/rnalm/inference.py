@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from rnalm.errors import InputError
-from rnalm.models.directory import ModelDirectory, autocast, load
-from rnalm.models.heads import PairModel
+from rnalm.models.directory import ModelDirectory, load
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure import greedy
 from rnalm.tokens.packing import pack, token_budget_batches
@@ -49,7 +48,9 @@ class LanguageModel:
 
     def _needs_head(self) -> dict:
         if self.config["head"] is None:
-            raise InputError(self.where, "is a plain encoder without a structure head", "name a fine-tuned model directory")
+            raise InputError(
+                self.where, "is a plain encoder without a structure head", "name a fine-tuned model directory"
+            )
         return self.config["head"]
 
     @torch.no_grad()

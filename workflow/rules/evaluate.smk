@@ -75,5 +75,5 @@ rule atlas:
     message:
         "Embed sequences of known families with {wildcards.run}"
     shell:
-        "python scripts/atlas.py --sequences {input.sequences} --model {input.model} --seed {params.seed} "
+        "python scripts/atlas.py --sequences {input.sequences} --model {input.model} --seed {params.seed} --threads {threads} "
         "--manifest {output} &> {log}"

@@ -30,7 +30,9 @@ class ModelDirectory:
     model: PairModel | None
 
 
-def save(directory, encoder: nn.Module, card: str, model: PairModel | None = None, head: dict | None = None) -> list[Path]:
+def save(
+    directory, encoder: nn.Module, card: str, model: PairModel | None = None, head: dict | None = None
+) -> list[Path]:
     """Write a model directory; returns its files.
 
     head: for a `model`, its task, width, blocks and threshold
@@ -52,17 +54,23 @@ def load(directory) -> ModelDirectory:
     directory = Path(directory)
     for name in FILES[:3]:
         if not (directory / name).is_file():
-            raise InputError(directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained")
+            raise InputError(
+                directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained"
+            )
     config = read_json(directory / "config.json")
     if tuple(read_json(directory / "tokenizer.json")["tokens"]) != rinalmo.TOKENS:
-        raise InputError(directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it")
+        raise InputError(
+            directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it"
+        )
     encoder = registry.build(config["model"], directory / "config.json")
     head = config["head"]
     model = PairModel(encoder, head["width"], head["blocks"]) if head else None
     try:
         (model or encoder).load_state_dict(load_file(directory / "model.safetensors"))
     except RuntimeError as error:
-        raise InputError(directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again") from None
+        raise InputError(
+            directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again"
+        ) from None
     (model or encoder).eval()
     return ModelDirectory(config, encoder, model)
 

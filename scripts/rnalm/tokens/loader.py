@@ -62,7 +62,9 @@ def global_batches(shards: list[Path], batch_size: int, first_row: int = 0) -> I
         seen += height
         if skip == height:
             continue
-        rest = pl.concat([rest, pl.read_parquet(shard).slice(skip)]) if len(rest) else pl.read_parquet(shard).slice(skip)
+        rest = (
+            pl.concat([rest, pl.read_parquet(shard).slice(skip)]) if len(rest) else pl.read_parquet(shard).slice(skip)
+        )
         while len(rest) >= batch_size:
             yield rest.head(batch_size)
             rest = rest.slice(batch_size)

@@ -26,7 +26,5 @@ def mask(ids: np.ndarray, row: int, key: np.uint64) -> tuple[np.ndarray, np.ndar
     masked = ids.copy()
     chosen, share = random[selected], share[selected] / SELECTED
     replacement = REPLACEMENTS[((chosen & np.uint64(0x7FF)) * np.uint64(len(REPLACEMENTS))) >> np.uint64(11)]
-    masked[selected] = np.where(
-        share < MASKED, MASK, np.where(share < MASKED + REPLACED, replacement, ids[selected])
-    )
+    masked[selected] = np.where(share < MASKED, MASK, np.where(share < MASKED + REPLACED, replacement, ids[selected]))
     return masked, selected

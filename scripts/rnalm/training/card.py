@@ -10,7 +10,9 @@ model.hidden_states(["GGGAAACCC"])   # one (length + 2, d) array per sequence
 """
 
 
-def pretrained(run: str, directory, model: dict, parameters: dict, counts: dict, corpus: list[dict], scores: dict) -> str:
+def pretrained(
+    run: str, directory, model: dict, parameters: dict, counts: dict, corpus: list[dict], scores: dict
+) -> str:
     """Card of a pre-trained encoder.
 
     parameters: of the pre-training manifest; corpus: manifests of the corpus stages; scores: the last validation row

@@ -100,7 +100,9 @@ class Pretraining:
     rows; previous: directory of the segment before, or None.
     """
 
-    def __init__(self, engine, settings: Settings, seed: int, draws, first_epoch: int, validation, state: State, previous):
+    def __init__(
+        self, engine, settings: Settings, seed: int, draws, first_epoch: int, validation, state: State, previous
+    ):
         self.engine, self.settings, self.seed, self.state = engine, settings, seed, state
         self.draws, self.first_epoch, self.validation = draws, first_epoch, validation
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
@@ -207,7 +209,9 @@ class Pretraining:
             work = prepare(rows, mask_key, self.rank, self.world_size, self.settings.tokens_per_microbatch)
             for masked in work.micro_batches:
                 loss, right = self.engine(masked.to(self.device))
-                sums += torch.tensor([loss.item(), right.item(), (masked.targets != IGNORED).sum()], dtype=torch.float64)
+                sums += torch.tensor(
+                    [loss.item(), right.item(), (masked.targets != IGNORED).sum()], dtype=torch.float64
+                )
         sums = sums.to(self.device)
         dist.all_reduce(sums)
         loss = (sums[0] / sums[2]).item()
