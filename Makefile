@@ -33,5 +33,5 @@ lint: setup-test
 	ruff check .
 	ruff format --check .
 	snakefmt --check workflow
-	lint-imports
+	lint-imports --no-cache
 	snakemake --lint --configfile config/demo.yaml
