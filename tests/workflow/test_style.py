@@ -85,13 +85,10 @@ def test_a_rule_is_complete_and_has_its_own_script_and_environment(rule):
 def test_a_rule_gives_its_script_the_options_that_it_takes(rule):
     script = (ROOT / "scripts" / f"{rule}.py").read_text()
     command = rules()[rule].split("    shell:")[1].split(f"scripts/{rule}.py")[1]
-    # Options that are left out where they are not needed come from helpers.
-    helpers = {"retrieve": {"base-url"}, "pretrain": {"previous"}}
     given = set(re.findall(r"--([a-z-]+)", command))
     taken = dict(re.findall(r'add_argument\(\s*"--([a-z-]+)"(.*?)\)$', script, flags=re.MULTILINE | re.DOTALL))
     assert given <= set(taken)
     assert {name for name, rest in taken.items() if "required=True" in rest} <= given
-    assert set(taken) - given == helpers.get(rule, set())
 
 
 def test_there_is_no_script_or_environment_without_a_rule():
