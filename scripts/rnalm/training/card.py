@@ -53,8 +53,8 @@ def finetuned(task: str, split: str, init: str, directory, settings: dict, sizes
         [
             f"# {task}, split {split}, encoder {init}",
             "",
-            f"An encoder with a pair head, trained on {sizes['train']} RNAs of known structure, chosen and calibrated on "
-            f"{sizes['valid']} others.",
+            f"An encoder with a pair head, trained on {sizes['train']} RNAs of known structure, chosen and calibrated "
+            f"on {sizes['valid']} others.",
             "",
             f"- {settings['epochs']} epochs, learning rate {settings['learning_rate']}, "
             f"best validation F1 {result.best_f1:.4f} (relaxed) in epoch {result.best_epoch}",
