@@ -1,4 +1,4 @@
-"""Make a file:// conda channel of empty packages, so that environments can be solved and installed without a network."""
+"""Make a conda channel of empty packages, so that environments are solved and installed without a network."""
 
 import asyncio
 import hashlib
