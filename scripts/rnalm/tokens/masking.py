@@ -7,7 +7,7 @@ a function of (key, row, position) alone: any process can compute the masks of a
 import numpy as np
 
 from rnalm.randomness import bits
-from rnalm.tokens.rinalmo import MASK, REPLACEMENTS, UNKNOWN
+from rnalm.tokens.rinalmo import MASK, REPLACEMENTS
 
 SELECTED, MASKED, REPLACED = 0.15, 0.8, 0.1
 MAXIMUM_LENGTH = 1 << 20
@@ -22,7 +22,7 @@ def mask(ids: np.ndarray, row: int, key: np.uint64) -> tuple[np.ndarray, np.ndar
     counters = np.uint64(row) * np.uint64(MAXIMUM_LENGTH) + np.arange(len(ids), dtype=np.uint64)
     random = bits(key, counters)
     share = (random >> np.uint64(11)) * 2.0**-53
-    selected = np.flatnonzero((share < SELECTED) & (ids > UNKNOWN))
+    selected = np.flatnonzero((share < SELECTED) & (ids > MASK))
     masked = ids.copy()
     chosen, share = random[selected], share[selected] / SELECTED
     replacement = REPLACEMENTS[((chosen & np.uint64(0x7FF)) * np.uint64(len(REPLACEMENTS))) >> np.uint64(11)]
