@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -57,22 +58,31 @@ def load(directory) -> ModelDirectory:
             raise InputError(
                 directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained"
             )
-    config = read_json(directory / "config.json")
-    if tuple(read_json(directory / "tokenizer.json")["tokens"]) != rinalmo.TOKENS:
+    config = _read(directory / "config.json", read_json)
+    if tuple(_read(directory / "tokenizer.json", read_json)["tokens"]) != rinalmo.TOKENS:
         raise InputError(
             directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it"
         )
     encoder = registry.build(config["model"], directory / "config.json")
     head = config["head"]
     model = PairModel(encoder, head["width"], head["blocks"]) if head else None
+    weights = _read(directory / "model.safetensors", load_file)
     try:
-        (model or encoder).load_state_dict(load_file(directory / "model.safetensors"))
+        (model or encoder).load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(
             directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again"
         ) from None
     (model or encoder).eval()
     return ModelDirectory(config, encoder, model)
+
+
+def _read(path: Path, reader):
+    """What `reader` makes of one file of the directory; InputError where the file is broken."""
+    try:
+        return reader(path)
+    except (ValueError, SafetensorError) as error:
+        raise InputError(path, f"cannot be read: {error}", "copy it again") from None
 
 
 def autocast(precision: str, device: torch.device):
