@@ -41,10 +41,10 @@ def slurm():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run(*arguments, cwd, slurm, config=()):
+def run(*arguments, cwd, slurm, more=()):
     """Snakemake with the Slurm profile on the miniature; threads and polling fitted to a small machine."""
     done = snakemake(
-        *("--profile", "slurm", "--configfile", "tests/configs/mini.yaml", *config),
+        *("--profile", "slurm", "--configfile", "tests/configs/mini.yaml", *more),
         *("--set-threads", "normalise=1", "deduplicate=1", "cluster=2", "hold_out=1", "draw=1", "pretrain=2"),
         *("finetune=1", "evaluate=1", "atlas=1", "--jobs", "3", "--latency-wait", "5", "--retries", "0"),
         *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"),
@@ -64,9 +64,15 @@ def test_the_miniature_runs_to_the_end_and_goes_on_over_two_nodes(clone, slurm):
     assert training["counts"]["processes"] == 2
     assert list((clone / "results/logs/slurm").rglob("*.log")), "no job went through Slurm"
 
-    nodes = ("--set-resources", "pretrain:mpi=srun", "pretrain:nodes=2", "pretrain:tasks=2", "pretrain:gres=gpu:1")
-    longer = ("--config", "pretrain={epochs: 3}", *nodes, "pretrain:tasks_per_gpu=0")
-    log = run("pretrain_all", cwd=clone, slurm=slurm, config=longer)
+    (clone / "longer.yaml").write_text("pretrain: {epochs: 3}")
+    nodes = (
+        "pretrain:mpi=srun",
+        "pretrain:nodes=2",
+        "pretrain:tasks=2",
+        "pretrain:gres=gpu:1",
+        "pretrain:tasks_per_gpu=0",
+    )
+    log = run("pretrain_all", cwd=clone, slurm=slurm, more=("longer.yaml", "--set-resources", *nodes))
     assert log.count("has been submitted") == 3, "a draw, a segment and the export"
     training = json.loads((clone / "results/pretrain/mini/epochs-003/manifest.json").read_text())
     assert training["counts"]["processes"] == 2
