@@ -1,0 +1,183 @@
+"""Fine-tuning on a dozen real RNAs: it learns, it is reproducible, and it never looks at test RNAs."""
+
+import dataclasses
+import importlib.util
+import sys
+
+import polars as pl
+import pytest
+import torch
+import yaml
+from rnalm import provenance
+from rnalm.errors import InputError
+from rnalm.models import directory, registry
+from rnalm.models.heads import PairModel
+from rnalm.structure.tuning import THRESHOLDS
+from rnalm.tasks.structure import Record, write
+from rnalm.training.finetuning import Settings, finetune, pair_loss, validate
+from small_models import ROOT, TINY, encoder, transfer_rnas
+
+RNAS = transfer_rnas()[:400:25]
+TRAIN, VALID, TEST = list(RNAS[:8]), list(RNAS[8:12]), list(RNAS[12:])
+TRAINING = {
+    "epochs": 6,
+    "batch_size": 1,
+    "learning_rate": 1e-2,
+    "decay": {"end_factor": 0.1, "steps": 48},
+    "unfreeze": {0: ["head"], 2: ["encoder.transformer"]},
+    "unfrozen_factor": 0.3,
+    "precision": "fp32",
+}
+HEAD_ONLY = {**TRAINING, "unfreeze": {0: ["head"]}}
+
+
+def fresh() -> PairModel:
+    torch.manual_seed(3)
+    return PairModel(encoder(TINY, dropout=0.1), 12, 1)
+
+
+def train(settings: dict, records=TRAIN, valid=VALID, seed: int = 1):
+    model = fresh()
+    return model, finetune(model, records, valid, Settings(**settings), seed)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train(TRAINING)
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_loss_falls(trained):
+    _, result = trained
+    assert [row["epoch"] for row in result.history] == list(range(6))
+    for loss in ("train_loss", "valid_loss"):
+        assert result.history[-1][loss] < 0.7 * result.history[0][loss]
+
+
+def test_best_epoch_and_threshold_are_those_of_validation(trained):
+    model, result = trained
+    best = max(result.history, key=lambda row: row["valid_f1"])
+    assert (result.best_epoch, result.best_f1) == (best["epoch"], best["valid_f1"])
+    assert result.threshold in THRESHOLDS
+    assert (min(THRESHOLDS), max(THRESHOLDS), len(THRESHOLDS)) == (0.01, 0.29, 29)
+    # The model holds that epoch's weights: validating it again gives that epoch's row.
+    loss, threshold, f1 = validate(model, VALID, "fp32")
+    assert (threshold, f1) == (result.threshold, result.best_f1)
+    assert loss == pytest.approx(best["valid_loss"], abs=1e-6)
+
+
+def test_threshold_comes_from_validation(trained):
+    """Other validation RNAs train the same head, epoch by epoch, and tune another threshold or score."""
+    other = [dataclasses.replace(record, pairs=record.pairs[:2]) for record in VALID]
+    _, result = train(TRAINING, valid=other)
+    rows = zip(trained[1].history, result.history, strict=True)
+    assert all(a["train_loss"] == b["train_loss"] for a, b in rows)
+    assert result.best_f1 != trained[1].best_f1
+
+
+def test_unfrozen_part_is_trained_and_the_rest_not(trained):
+    before, (model, _) = fresh(), trained
+    changed = {
+        name for name, tensor in model.state_dict().items() if not torch.equal(before.state_dict()[name], tensor)
+    }
+    # Nothing trains the language-model head, and the embedding was not named.
+    trainable = {name for name, _ in model.named_parameters() if name.startswith(("head.", "encoder.transformer."))}
+    assert changed <= trainable
+    assert changed & {name for name in trainable if name.startswith("encoder.")}
+
+
+def test_frozen_encoder_is_bit_equal():
+    model, _ = train(HEAD_ONLY)
+    assert same(model.encoder, fresh().encoder)
+    assert not same(model.head, fresh().head)
+
+
+def test_unfreezing_later_leaves_the_epochs_before_alone(trained):
+    _, frozen = train(HEAD_ONLY)
+    assert frozen.history[:2] == trained[1].history[:2]
+    assert frozen.history[2:] != trained[1].history[2:]
+
+
+def test_same_seed_same_weights(trained):
+    again, result = train(TRAINING)
+    assert same(again, trained[0])
+    assert result == trained[1]
+    other, _ = train(TRAINING, seed=2)
+    assert not same(other, trained[0])
+
+
+@pytest.mark.parametrize("name", ["encoder.transfomer", "hea", "encoder.transformer.blocks.7"])
+def test_unknown_name_to_unfreeze(name):
+    with pytest.raises(InputError, match=name):
+        train({**TRAINING, "unfreeze": {0: ["head", name]}})
+
+
+def test_loss_is_over_the_upper_triangle():
+    logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    record = Record("x", "y", "GGGCCC", [(0, 5), (1, 4)])
+    cells = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    by_hand = [torch.nn.functional.softplus(-logits[c] if c in record.pairs else logits[c]) for c in cells]
+    torch.testing.assert_close(pair_loss(logits, record), torch.stack(by_hand).mean())
+
+
+# The whole stage
+
+
+def run_stage(name: str, monkeypatch, **flags):
+    """scripts/<name>.py in this process, which has loaded torch already."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    options = [part for flag, value in flags.items() for part in (f"--{flag.replace('_', '-')}", str(value))]
+    monkeypatch.setattr(sys, "argv", [name, *options])
+    module.main()
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """Fine-tune with the given test records; returns the directory of the model."""
+    task = {"task": "structure", "source": {"name": "rfam", "release": "demo"}, "reader": "stockholm"}
+    task |= {"splits": {"random": {"rule": "random"}}, "inits": ["pretrained", "frozen", "random"]}
+    task |= {"head": {"width": 12, "blocks": 1}, "training": TRAINING}
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
+    pretrained = tmp_path / "pretrained"
+    with provenance.stage("export", pretrained / "manifest.json", [], {}) as record:
+        record.outputs += directory.save(pretrained, encoder(TINY, dropout=0.1), "# card")
+
+    def run(name: str, init: str, test: list[Record]):
+        data, target = tmp_path / name / "data", tmp_path / name / "model"
+        data.mkdir(parents=True)
+        with provenance.stage("task_data", data / "manifest.json", [], {}) as record:
+            parts = {"train": TRAIN, "valid": VALID, "test": test}
+            record.outputs += write([*TRAIN, *VALID, *test], {"random": parts}, data)
+        run_stage(
+            "finetune",
+            monkeypatch,
+            task_config=tmp_path / "task.yaml",
+            data=data / "manifest.json",
+            model=pretrained / "manifest.json",
+            split="random",
+            init=init,
+            seed=42,
+            manifest=target / "manifest.json",
+        )
+        return target
+
+    return run
+
+
+@pytest.mark.parametrize("init", ["pretrained", "frozen", "random"])
+def test_test_records_change_nothing(stage, init):
+    """A canary: with garbage for test RNAs the stage makes the same weights, history and threshold, byte by byte."""
+    garbage = [Record(f"garbage{i}", "none", "NNNNNNNNNN", [(0, 9)]) for i in range(3)]
+    real, canary = stage("real", init, TEST), stage("canary", init, garbage)
+    for name in ("model.safetensors", "config.json", "history.csv"):
+        assert (real / name).read_bytes() == (canary / name).read_bytes(), name
+    loaded = directory.load(real)
+    assert loaded.config["head"]["threshold"] == provenance.load(real / "manifest.json")["counts"]["threshold"]
+    assert pl.read_csv(real / "history.csv").columns == ["epoch", "train_loss", "valid_loss", "valid_f1", "threshold"]
+    assert same(loaded.encoder, encoder(TINY)) == (init == "frozen")
+    assert registry.describe(loaded.encoder) == {**registry.describe(encoder(TINY)), "dropout": 0.1}
