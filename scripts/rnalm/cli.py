@@ -1,6 +1,7 @@
 """The `rnalm` command: use a trained model on a FASTA file, check a run."""
 
 import argparse
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from rnalm import __version__, files
 from rnalm.errors import InputError, exits
 from rnalm.provenance import verify
+from rnalm.sequences.alphabet import is_protein, normalise
 from rnalm.sequences.readers import read_fasta
 
 
@@ -39,31 +41,38 @@ def model_and_fasta(command, output: str) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, help=output)
 
 
-def read_unique(path: Path) -> list:
-    """Records of a FASTA file; InputError where two have one name, which would be one key of the result."""
+def read_rnas(path: Path) -> list:
+    """Records of a FASTA file; InputError for a protein, for nothing but gaps, and where two have one name."""
     records, names = list(read_fasta(path)), set()
     for record in records:
+        where = f"{path}, record {record.accession}"
+        if is_protein(record.sequence):
+            raise InputError(where, "is a protein", "give RNA or DNA sequences only")
+        if not normalise(record.sequence):
+            raise InputError(where, "has gaps only", "remove it")
         if record.accession in names:
-            raise InputError(f"{path}, {record.accession}", "is the name of two records", "give every record its own")
+            raise InputError(where, "is not the only one of this name", "give every record its own")
         names.add(record.accession)
     return records
 
 
 def embed(arguments) -> None:
+    records = read_rnas(arguments.fasta)
     from rnalm.inference import LanguageModel
 
-    records = read_unique(arguments.fasta)
     states = LanguageModel.from_directory(arguments.model).hidden_states([record.sequence for record in records])
-    with files.atomic(arguments.output) as temporary, open(temporary, "wb") as handle:
-        np.savez(handle, **{record.accession: state for record, state in zip(records, states, strict=True)})
+    # Not np.savez: it takes names as keyword arguments, where a record must not be called `file`.
+    with files.atomic(arguments.output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for record, state in zip(records, states, strict=True):
+            with archive.open(f"{record.accession}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, state)
 
 
 def fold(arguments) -> None:
+    records = read_rnas(arguments.fasta)
     from rnalm.inference import LanguageModel
-    from rnalm.sequences.alphabet import normalise
     from rnalm.structure.notation import dot_bracket
 
-    records = read_unique(arguments.fasta)
     folded = LanguageModel.from_directory(arguments.model).fold([record.sequence for record in records])
     lines = []
     for record, pairs in zip(records, folded, strict=True):

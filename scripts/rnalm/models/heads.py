@@ -23,6 +23,8 @@ class PairHead(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(L, d) nucleotides of one sequence, without special tokens -> (L, L) symmetric logits, diagonal 0."""
+        if len(hidden) < 2:  # no pair, and no spread to normalise by
+            return hidden.new_zeros(len(hidden), len(hidden))
         left, right = self.linear_in.weight.chunk(2, dim=1)
         rows = nn.functional.linear(hidden, left, self.linear_in.bias)
         columns = nn.functional.linear(hidden, right)
