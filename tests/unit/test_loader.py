@@ -125,7 +125,24 @@ def test_filler_and_ignored_targets_change_neither_loss_nor_gradients():
         torch.testing.assert_close(gradient, plain_gradients[name], atol=1e-5, rtol=1e-5, msg=name)
 
 
-def test_a_batch_smaller_than_the_processes_leaves_some_without_work(rows):
+def test_a_process_without_a_sequence_has_gradients_of_zero(rows):
+    """The last batch of an epoch may be smaller than the number of processes, each of which must call backward."""
     prepared = [prepare(rows.head(2), KEY, rank, 3, 300) for rank in range(3)]
-    assert sorted(len(part.micro_batches) for part in prepared) == [0, 1, 1]
     assert len({(part.tokens, part.selected) for part in prepared}) == 1
+    idle = [micro for part in prepared for micro in part.micro_batches if (micro.targets == IGNORED).all()]
+    assert [len(part.micro_batches) for part in prepared] == [1, 1, 1]
+    assert len(idle) == 1
+    model = MaskedLanguageModel(encoder(TINY))
+    loss, right = model(idle[0])
+    loss.backward()
+    assert (loss, right) == (0, 0)
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
+
+
+def test_a_batch_without_any_selected_token():
+    row = next(row for row in range(1000) if len(mask(encode("ACG"), row, KEY)[1]) == 0)
+    rows = pl.DataFrame({"row": [row], "sequence": ["ACG"], "is_fragment": [False]})
+    part = prepare(rows, KEY, 0, 1, 300)
+    (micro,) = part.micro_batches
+    loss, _ = MaskedLanguageModel(encoder(TINY))(micro)
+    assert (loss / part.selected).item() == 0

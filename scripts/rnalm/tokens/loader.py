@@ -88,7 +88,9 @@ def prepare(rows: pl.DataFrame, key: np.uint64, rank: int, world_size: int, toke
     for members in token_budget_batches([lengths[i] for i in share], token_budget):
         members = [share[i] for i in members]
         micro_batches.append(pack_masked([clean[i] for i in members], [masked[i] for i in members]))
-    return GlobalBatch(micro_batches, sum(lengths), sum(len(selected) for _, selected in masked))
+    # The loss is divided by it: a rest of very few, short sequences may have none.
+    selected = max(1, sum(len(selected) for _, selected in masked))
+    return GlobalBatch(micro_batches or [idle()], sum(lengths), selected)
 
 
 def pack_masked(clean: list[np.ndarray], masked: list[tuple[np.ndarray, np.ndarray]]) -> MaskedBatch:
@@ -103,6 +105,13 @@ def pack_masked(clean: list[np.ndarray], masked: list[tuple[np.ndarray, np.ndarr
         torch.from_numpy(np.pad(selected, (0, missing))),
         torch.from_numpy(np.pad(targets, (0, missing), constant_values=IGNORED)),
     )
+
+
+def idle() -> MaskedBatch:
+    """Padding alone, every target ignored: for a process without a sequence, which must yet reduce gradients."""
+    padding = pack([np.full(TOKEN_MULTIPLE, PAD, dtype=np.uint8)])
+    nowhere = torch.zeros(SELECTED_MULTIPLE, dtype=torch.int64)
+    return MaskedBatch(padding, nowhere, torch.full_like(nowhere, IGNORED))
 
 
 def shares(lengths: list[int], world_size: int) -> list[list[int]]:
