@@ -50,6 +50,7 @@ def main():
         # Waits for a trainer that outlived the workflow; the system frees the lock of a dead one.
         lock = state.lock()
         lock.acquire()
+        state.latest()  # refuses the state of another run: here one process says so, later all would
     torch.manual_seed(int(key(arguments.seed, "initialisation") >> 1))
     settings = Settings.parse(arguments.settings)
     encoder = registry.build(model, arguments.model_config)

@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rnalm.files import write_text
 
 TRAIN = ("step", "epoch", "tokens", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 TRAIN += ("tokens_per_second", "step_seconds", "memory_bytes")
@@ -13,16 +14,19 @@ VALID = ("step", "tokens", "loss", "perplexity", "masked_accuracy")
 
 
 class Table:
-    """An append-only CSV that a resumed run first cuts back to its checkpoint."""
+    """An append-only CSV, its first column the step, that a resumed run first cuts back to its checkpoint."""
 
     def __init__(self, path, columns, last_step: int):
         self.path, self.columns = Path(path), columns
-        kept = pl.read_csv(path).filter(pl.col("step") <= last_step).write_csv() if self.path.exists() else None
-        self.path.write_text(kept or ",".join(columns) + "\n")
+        lines = self.path.read_text().splitlines(keepends=True)[1:] if self.path.exists() else []
+        # A line that was being written when the process died has no end.
+        kept = [line for line in lines if line.endswith("\n") and int(line.split(",")[0]) <= last_step]
+        write_text(self.path, "".join([",".join(columns) + "\n", *kept]))
 
     def append(self, row: dict) -> None:
+        values = (row[column] for column in self.columns)
         with open(self.path, "a") as handle:
-            handle.write(",".join(format(row[column], ".8g") for column in self.columns) + "\n")
+            handle.write(",".join(str(v) if isinstance(v, int) else format(v, ".8g") for v in values) + "\n")
 
 
 class Reporter:
