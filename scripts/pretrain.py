@@ -43,7 +43,9 @@ def main():
     data = [load(manifest)["outputs"] for manifest in (*arguments.draws, arguments.validation)]
     precision = read_json(arguments.deepspeed)
     previous = sha256(arguments.previous) if arguments.previous else None
-    state = State(arguments.state, fingerprint(parameters, precision, data, previous))
+    science = {name: value for name, value in arguments.settings.items() if name not in Settings.OPERATION}
+    identity = fingerprint(parameters | {"settings": science}, precision, data, previous)
+    state = State(arguments.state, identity)
 
     first = int(os.environ.get("RANK", "0")) == 0
     if first:
@@ -76,11 +78,14 @@ def main():
             shutil.copytree(state.directory / tag, finished / "checkpoint" / tag)
             for table in ("history.csv", "validation.csv"):
                 shutil.copy(state.directory / table, finished / table)
+            shutil.copytree(state.directory / "tensorboard", finished / "tensorboard")
         directory = arguments.manifest.parent
         record.outputs += sorted(path for path in directory.rglob("*") if path.is_file())
         record.counts |= {"steps": segment.last_step, "tokens": segment.tokens, "processes": segment.world_size}
         record.counts["parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
         record.notes |= {"tag": tag}
+    # The segment is complete and declared: a later run under this name starts from nothing.
+    shutil.rmtree(state.directory)
     dist.destroy_process_group()
 
 

@@ -13,6 +13,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.distributed as dist
@@ -43,11 +44,15 @@ class Settings:
     batch_size: int
     tokens_per_microbatch: int
     learning_rate: LearningRate
+    betas: tuple[float, float]
     weight_decay: float
     gradient_clip: float
     checkpoint_steps: int
     validate_steps: int
     log_steps: int
+
+    # How a segment is run, not what comes out of it.
+    OPERATION: ClassVar = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps")
 
     @classmethod
     def parse(cls, section: dict) -> "Settings":
@@ -79,7 +84,11 @@ def start_engine(encoder: nn.Module, settings: Settings, deepspeed_config: dict,
     deepspeed.init_distributed(dist_backend="nccl" if device == "cuda" else "gloo", verbose=False)
     model = MaskedLanguageModel(encoder)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate.start, weight_decay=settings.weight_decay, fused=device == "cuda"
+        model.parameters(),
+        lr=settings.learning_rate.start,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=device == "cuda",
     )
     batching = {
         "train_micro_batch_size_per_gpu": 1,
