@@ -8,6 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Without an NVIDIA GPU torch's CPU build is enough and ten times smaller; out of its reach, the usual build serves.
+CPU_WHEELS := https://download.pytorch.org/whl/cpu
+CPU_TORCH = $(shell if ! command -v nvidia-smi && $(PYTHON) -c \
+	"import urllib.request as web; web.urlopen('$(CPU_WHEELS)/torch/', timeout=5)"; \
+	then echo --extra-index-url $(CPU_WHEELS); fi 2> /dev/null)
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(CPU_TORCH)
+
 .PHONY: demo test lint setup setup-test
 
 setup: $(VENV)/installed
@@ -15,15 +22,16 @@ setup-test: $(VENV)/installed-test
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP_INSTALL) --editable .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(PIP_INSTALL) --editable '.[test]'
 	touch $@
 
 demo: setup
 	snakemake --profile workflow/profiles/demo all
+	@echo "results/demo/report/index.html is the report, results/demo/models/ the models"
 
 test: setup-test
 	bash tests/system_packages.sh
