@@ -52,7 +52,7 @@ def main():
         # Waits for a trainer that outlived the workflow; the system frees the lock of a dead one.
         lock = state.lock()
         lock.acquire()
-        state.latest()  # refuses the state of another run: here one process says so, later all would
+        state.begin()
     torch.manual_seed(int(key(arguments.seed, "initialisation") >> 1))
     settings = Settings.parse(arguments.settings)
     encoder = registry.build(model, arguments.model_config)
@@ -75,7 +75,8 @@ def main():
         tag = segment.run(arguments.log)
         dist.barrier()
         with atomic_directory(arguments.manifest.parent) as finished:
-            shutil.copytree(state.directory / tag, finished / "checkpoint" / tag)
+            # Hard links: a trainer that waited for the lock finds the end of the run and declares it anew.
+            shutil.copytree(state.directory / tag, finished / "checkpoint" / tag, copy_function=os.link)
             for table in ("history.csv", "validation.csv"):
                 shutil.copy(state.directory / table, finished / table)
             shutil.copytree(state.directory / "tensorboard", finished / "tensorboard")
@@ -84,8 +85,7 @@ def main():
         record.counts |= {"steps": segment.last_step, "tokens": segment.tokens, "processes": segment.world_size}
         record.counts["parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
         record.notes |= {"tag": tag}
-    # The segment is complete and declared: a later run under this name starts from nothing.
-    shutil.rmtree(state.directory)
+    state.finish()
     dist.destroy_process_group()
 
 

@@ -132,11 +132,12 @@ def worker(processes) -> list[psutil.Process]:
 
 
 def whole(run: Run) -> None:
-    """Everything declared is there and nothing else: no temporary file, no state that a later run would find."""
+    """Everything declared is there and nothing else: no temporary file; the state says it is finished."""
     assert provenance.verify(run.manifest) == []
     declared = {path.resolve() for path in provenance.outputs(run.manifest)} | {run.manifest.resolve()}
     assert {path.resolve() for path in run.manifest.parent.rglob("*") if path.is_file()} == declared
-    assert sorted(path.name for path in run.where.iterdir()) == ["log", "out", "stderr"]
+    assert sorted(path.name for path in run.where.iterdir()) == ["log", "out", "state", "stderr"]
+        assert "finished" in json.loads((run.state / "latest.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ complete one (written atomically after it), the fingerprint of the run it belong
 import hashlib
 import json
 import shutil
+import time
 from pathlib import Path
 
 import filelock
@@ -15,6 +16,7 @@ from rnalm.errors import InputError
 from rnalm.files import read_json, write_json
 
 KEPT = 2
+LOCK = "lock"
 
 
 def fingerprint(*parts) -> str:
@@ -24,19 +26,25 @@ def fingerprint(*parts) -> str:
 
 class State:
     def __init__(self, directory, fingerprint: str):
-        self.directory, self.fingerprint = Path(directory), fingerprint
+        self.directory, self.fingerprint, self.opened = Path(directory), fingerprint, time.time()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.pointer = self.directory / "latest.json"
 
     def lock(self) -> filelock.BaseFileLock:
         """Held by the one process that may write; the operating system frees it when that process dies."""
-        return filelock.FileLock(self.directory / "lock")
+        return filelock.FileLock(self.directory / LOCK)
 
     def latest(self) -> dict | None:
-        """What `publish` last recorded, or None. InputError if the state belongs to another run."""
+        """What `publish` last recorded, or None if there is nothing to go on from.
+
+        A run that finished before this state was opened is nothing to go on from: who runs it again wants it anew.
+        One that finished since, while this process waited for the lock, is. InputError: another run is unfinished.
+        """
         if not self.pointer.exists():
             return None
         latest = read_json(self.pointer)
+        if latest.get("finished", self.opened) < self.opened:
+            return None
         if latest["fingerprint"] != self.fingerprint:
             raise InputError(
                 self.directory,
@@ -44,6 +52,17 @@ class State:
                 "delete this directory, or set `run` in the config to a new name",
             )
         return latest
+
+    def begin(self) -> None:
+        """Clear away what a finished run left; InputError if another run is unfinished. Needs the lock."""
+        if self.latest() is None:
+            for left in self.directory.iterdir():
+                if left.name != LOCK:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def finish(self) -> None:
+        """The run is complete and its results declared: the next one may take the directory over."""
+        write_json(self.pointer, read_json(self.pointer) | {"finished": time.time()})
 
     def publish(self, tag: str, **progress) -> None:
         """Make checkpoint `tag` the one to resume from and drop older ones beyond the last two."""
