@@ -137,7 +137,7 @@ def whole(run: Run) -> None:
     declared = {path.resolve() for path in provenance.outputs(run.manifest)} | {run.manifest.resolve()}
     assert {path.resolve() for path in run.manifest.parent.rglob("*") if path.is_file()} == declared
     assert sorted(path.name for path in run.where.iterdir()) == ["log", "out", "state", "stderr"]
-        assert "finished" in json.loads((run.state / "latest.json").read_text())
+    assert "finished" in json.loads((run.state / "latest.json").read_text())
 
 
 @pytest.fixture(scope="module")
