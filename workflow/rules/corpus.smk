@@ -5,8 +5,8 @@ rule deduplicate:
     input:
         NORMALISED,
     output:
-        manifest="results/corpus/{corpus}/sequences/manifest.json",
-        ledger="results/corpus/{corpus}/ledger.csv",
+        manifest=update("results/corpus/{corpus}/sequences/manifest.json"),
+        ledger=update("results/corpus/{corpus}/ledger.csv"),
     log:
         "results/logs/deduplicate/{corpus}.log",
     benchmark:

@@ -6,7 +6,7 @@ rule hold_out:
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
     output:
-        "results/corpus/{corpus}/draws/validation/manifest.json",
+        update("results/corpus/{corpus}/draws/validation/manifest.json"),
     log:
         "results/logs/hold_out/{corpus}.log",
     benchmark:
@@ -36,7 +36,7 @@ rule draw:
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
     output:
-        "results/corpus/{corpus}/draws/epoch-{epoch}/manifest.json",
+        update("results/corpus/{corpus}/draws/epoch-{epoch}/manifest.json"),
     log:
         "results/logs/draw/{corpus}/epoch-{epoch}.log",
     benchmark:

@@ -6,7 +6,7 @@ rule evaluate:
         data="results/tasks/{task}/{run}/data/manifest.json",
         model="results/{run}/models/{task}-{split}-{init}/manifest.json",
     output:
-        "results/tasks/{task}/{run}/{split}/{init}/manifest.json",
+        update("results/tasks/{task}/{run}/{split}/{init}/manifest.json"),
     log:
         "results/logs/evaluate/{run}/{task}-{split}-{init}.log",
     benchmark:
@@ -33,7 +33,7 @@ rule baseline:
     input:
         "results/tasks/{task}/{run}/data/manifest.json",
     output:
-        "results/tasks/{task}/{run}/{split}/baseline/manifest.json",
+        update("results/tasks/{task}/{run}/{split}/baseline/manifest.json"),
     log:
         "results/logs/baseline/{run}/{task}-{split}.log",
     benchmark:
@@ -58,7 +58,7 @@ rule atlas:
         sequences=f"results/corpus/{CORPUS}/sequences/manifest.json",
         model="results/{run}/models/pretrained/manifest.json",
     output:
-        "results/{run}/atlas/manifest.json",
+        update("results/{run}/atlas/manifest.json"),
     log:
         "results/logs/atlas/{run}.log",
     benchmark:

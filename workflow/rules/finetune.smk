@@ -5,7 +5,7 @@ rule task_data:
     input:
         task_source,
     output:
-        "results/tasks/{task}/{run}/data/manifest.json",
+        update("results/tasks/{task}/{run}/data/manifest.json"),
     log:
         "results/logs/task_data/{run}/{task}.log",
     benchmark:
@@ -33,7 +33,7 @@ rule finetune:
         data="results/tasks/{task}/{run}/data/manifest.json",
         model="results/{run}/models/pretrained/manifest.json",
     output:
-        "results/{run}/models/{task}-{split}-{init}/manifest.json",
+        update("results/{run}/models/{task}-{split}-{init}/manifest.json"),
     log:
         "results/logs/finetune/{run}/{task}-{split}-{init}.log",
     benchmark:

@@ -5,7 +5,7 @@ rule normalise:
     input:
         retrieved,
     output:
-        "results/corpus/{corpus}/normalised/{source}/manifest.json",
+        update("results/corpus/{corpus}/normalised/{source}/manifest.json"),
     log:
         "results/logs/normalise/{corpus}/{source}.log",
     benchmark:

@@ -8,7 +8,7 @@ rule pretrain:
         previous=previous_segment,
         deepspeed=config["pretrain"]["deepspeed"],
     output:
-        "results/pretrain/{run}/epochs-{epochs}/manifest.json",
+        update("results/pretrain/{run}/epochs-{epochs}/manifest.json"),
     log:
         "results/logs/pretrain/{run}/epochs-{epochs}.log",
     benchmark:
@@ -49,7 +49,7 @@ rule export:
         segment=segment(EPOCHS),
         corpus=CORPUS_MANIFESTS,
     output:
-        "results/{run}/models/pretrained/manifest.json",
+        update("results/{run}/models/pretrained/manifest.json"),
     log:
         "results/logs/export/{run}.log",
     benchmark:

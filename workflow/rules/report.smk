@@ -6,9 +6,9 @@ rule collect:
         evaluations=EVALUATIONS,
         ledger=f"results/corpus/{CORPUS}/ledger.csv",
     output:
-        manifest="results/{run}/collect.manifest.json",
-        metrics=report("results/{run}/metrics.csv", caption="../report/metrics.rst", category="Results"),
-        ledger="results/{run}/ledger.csv",
+        manifest=update("results/{run}/collect.manifest.json"),
+        metrics=report(update("results/{run}/metrics.csv"), caption="../report/metrics.rst", category="Results"),
+        ledger=update("results/{run}/ledger.csv"),
     log:
         "results/logs/collect/{run}.log",
     benchmark:
@@ -40,8 +40,8 @@ rule report:
         atlas="results/{run}/atlas/manifest.json",
         collected="results/{run}/collect.manifest.json",
     output:
-        manifest="results/{run}/report/manifest.json",
-        page=report("results/{run}/report/index.html", caption="../report/report.rst", category="Results"),
+        manifest=update("results/{run}/report/manifest.json"),
+        page=report(update("results/{run}/report/index.html"), caption="../report/report.rst", category="Results"),
     log:
         "results/logs/report/{run}.log",
     benchmark:

@@ -3,7 +3,7 @@
 
 rule retrieve:
     output:
-        "resources/{source}/{release}/manifest.json",
+        update("resources/{source}/{release}/manifest.json"),
     log:
         "results/logs/retrieve/{source}/{release}.log",
     benchmark:

@@ -17,7 +17,7 @@ def pretrained(
 
     parameters: of the pre-training manifest; corpus: manifests of the corpus stages; scores: the last validation row
     """
-    settings = parameters["settings"]
+    settings, rate = parameters["settings"], parameters["settings"]["learning_rate"]
     stages = [f"| {m['stage']} | {', '.join(f'{k} {v:,}' for k, v in m['counts'].items())} |" for m in corpus]
     return "\n".join(
         [
@@ -30,9 +30,10 @@ def pretrained(
             "",
             f"- {counts['steps']:,} steps of {settings['batch_size']:,} sequences, {counts['tokens']:,} tokens, "
             f"{counts['processes']} processes, seed {parameters['seed']}",
-            f"- learning rate {settings['learning_rate']}, weight decay {settings['weight_decay']}, "
-            f"gradient clip {settings['gradient_clip']}",
-            "- AdamW with torch's default betas and framework-default initialisation: the paper states neither",
+            f"- learning rate {rate['start']:g} to {rate['peak']:g} in {rate['warmup_steps']:,} steps, cosine to "
+            f"{rate['end']:g} over {rate['decay_epochs']} epochs",
+            f"- AdamW with betas {settings['betas']} and framework-default initialisation (the paper states neither), "
+            f"weight decay {settings['weight_decay']}, gradient clip {settings['gradient_clip']}",
             f"- held-out clusters: loss {scores['loss']:.4f} nats, perplexity {scores['perplexity']:.3f}, "
             f"masked accuracy {scores['masked_accuracy']:.3f}",
             "",
