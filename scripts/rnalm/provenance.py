@@ -146,11 +146,14 @@ def outputs(manifest, suffix: str = "") -> list[Path]:
     return found
 
 
-def verify(manifest) -> list[str]:
-    """Re-hash what a manifest names; one line for every file that is missing or differs."""
+def verify(manifest, root=None) -> list[str]:
+    """Re-hash what a manifest names; one line for every file that is missing or differs.
+
+    root: the folder the stage ran in, which its inputs are relative to; left out, the working directory
+    """
     manifest, wrong = Path(manifest), []
     content = load(manifest)
-    for base, items in ((Path.cwd(), content["inputs"]), (manifest.parent, content["outputs"])):
+    for base, items in ((Path(root or Path.cwd()), content["inputs"]), (manifest.parent, content["outputs"])):
         for item in items:
             path = base / item["path"]
             if not path.is_file():

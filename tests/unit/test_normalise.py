@@ -181,7 +181,7 @@ def stage_in(tmp_path):
     lock = {"rfam": {"t": {"base_url": "file:x", "note": "", "licence": "", "files": []}}}
     retrieved, manifest = tmp_path / "retrieved/manifest.json", tmp_path / "out/rfam/manifest.json"
     retrieved.parent.mkdir()
-    retrieved.write_text("{}")
+    retrieved.write_text(json.dumps({"outputs": []}))
 
     def run(name, content):
         if content is not None:
