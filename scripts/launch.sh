@@ -4,6 +4,10 @@
 set -euo pipefail
 processes=$1 nodes=$2 threads=$3
 shift 3
+if ((processes % nodes)); then
+    echo "error: pretrain.processes: $processes do not divide into $nodes nodes; give a multiple of $nodes" >&2
+    exit 2
+fi
 per_node=$((processes / nodes))
 # Snakemake sets this to all threads of the job, each process would take them all.
 export OMP_NUM_THREADS=$((threads > per_node ? threads / per_node : 1))

@@ -1,19 +1,36 @@
 """Settings: YAML files checked against the JSON schemas of workflow/schemas/, defaults filled in.
 
 A mistake is one line that names the dotted key: an unknown key comes with the nearest known one,
-a wrong value with what the schema asks for.
+a wrong value with what the schema asks for. What a schema cannot say of two keys is in RELATIONS.
 """
 
 import difflib
 import functools
+import json
+import math
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from rnalm.errors import InputError
 
 SCHEMAS = Path(__file__).parents[2] / "workflow" / "schemas"
+
+
+def whole(checker, value) -> bool:
+    """Not 44.0, which JSON schema takes for an integer: a file name or a range cannot be made from it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def finite(checker, value) -> bool:
+    """Not .nan, which no bound refuses."""
+    return whole(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": whole, "number": finite})
+Validator = extend(Draft202012Validator, type_checker=TYPES)
 
 
 def load(path, schema: str = "config") -> dict:
@@ -22,15 +39,27 @@ def load(path, schema: str = "config") -> dict:
 
 
 def read(path) -> dict:
-    """The mapping in a YAML file; InputError if it is missing, is no YAML, or holds no mapping."""
+    """The mapping in a YAML file; InputError if it cannot be read, is no YAML, or holds no mapping."""
+    return mapping(path, yaml.safe_load, "YAML")
+
+
+def read_json(path) -> dict:
+    """The mapping in a JSON file; InputError if it cannot be read, is no JSON, or holds no mapping."""
+    return mapping(path, json.loads, "JSON")
+
+
+def mapping(path, parse, kind: str) -> dict:
+    """The mapping that `parse` makes of a file's text."""
     try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "does not exist", "create it or correct its path in the config") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is not valid YAML ({error})", "correct the file at that line") from None
+        settings = parse(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise InputError(path, problem, "create it or correct its path in the config") from None
+    # ValueError: no UTF-8, or no JSON.
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(path, f"is not valid {kind} ({error})", "correct the file at that line") from None
     if not isinstance(settings, dict):
-        raise InputError(path, "holds no 'key: value' lines", "see config/README.md for the keys")
+        raise InputError(path, "holds no keys with values", "see config/README.md for the keys")
     return settings
 
 
@@ -44,14 +73,16 @@ def check(settings: dict, where, schema: str = "config") -> dict:
     if errors:
         # A key that is misspelt is unknown and missing at once: unknown says more.
         raise InputError(where, *explained(min(errors, key=lambda error: error.validator != "additionalProperties")))
-    return with_defaults(settings, validator.schema)
+    complete = with_defaults(settings, validator.schema)
+    RELATIONS.get(schema, lambda settings, where: None)(complete, where)
+    return complete
 
 
 @functools.cache
-def validators() -> dict[str, Draft202012Validator]:
+def validators() -> dict[str, Validator]:
     """{schema name: validator} of all schema files."""
     files = SCHEMAS.glob("*.schema.yaml")
-    return {path.name.split(".")[0]: Draft202012Validator(yaml.safe_load(path.read_text())) for path in files}
+    return {path.name.split(".")[0]: Validator(yaml.safe_load(path.read_text())) for path in files}
 
 
 def explained(error) -> tuple[str, str]:
@@ -63,7 +94,7 @@ def explained(error) -> tuple[str, str]:
         return f"unknown key '{'.'.join([*place, unknown])}'", nearest(unknown, known)
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
-        return f"key '{'.'.join([*place, missing])}' is missing", "add it; config/README.md explains every key"
+        return f"key '{'.'.join([*place, str(missing)])}' is missing", "add it; config/README.md explains every key"
     return f"key '{'.'.join(place)}' is wrong: {error.message}", asked(error)
 
 
@@ -75,8 +106,10 @@ def nearest(unknown: str, known: list[str]) -> str:
 
 def asked(error) -> str:
     """What the schema asks for in place of a wrong value."""
-    number = error.validator == "type" and error.validator_value in ("number", "integer")
-    if number and isinstance(error.instance, str):
+    wanted = error.validator_value if error.validator == "type" else None
+    if wanted == "integer" and isinstance(error.instance, float):
+        return "write a whole number, without a decimal point"
+    if wanted in ("number", "integer") and isinstance(error.instance, str):
         return "write a number: unquoted, powers of ten as 5.0e-5, and in a file, as --config makes nested values text"
     return error.schema.get("description", "see config/README.md")
 
@@ -91,3 +124,22 @@ def with_defaults(value, schema: dict):
         key: with_defaults(part, properties.get(key) or (others if isinstance(others, dict) else {}))
         for key, part in {**value, **absent}.items()
     }
+
+
+def check_lengths(config: dict, where) -> None:
+    """InputError if no length is allowed."""
+    shortest, longest = config["corpus"]["min_length"], config["corpus"]["max_length"]
+    if longest < shortest:
+        problem = f"key 'corpus.max_length' is wrong: {longest} is less than corpus.min_length, {shortest}"
+        raise InputError(where, problem, "no sequence is left; give a larger one")
+
+
+def check_heads(model: dict, where) -> None:
+    """InputError if the heads do not share the width, or a head cannot be rotated by halves."""
+    dim, heads = model["dim"], model["heads"]
+    if dim % (2 * heads):
+        problem = f"key 'dim' is wrong: {dim} is no even number of channels for each of {heads} heads"
+        raise InputError(where, problem, f"give a multiple of {2 * heads}")
+
+
+RELATIONS = {"config": check_lengths, "model": check_heads}

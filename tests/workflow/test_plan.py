@@ -1,6 +1,7 @@
 """What Snakemake plans: whole runs, extensions, and refusals."""
 
 import re
+import subprocess
 from collections import Counter
 
 import pytest
@@ -90,6 +91,11 @@ def with_settings(clone, **pretrain) -> str:
     return "config/own.yaml"
 
 
+def backwards(value):
+    """The same settings with the last key first."""
+    return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
 def test_a_finished_run_has_nothing_to_do_and_more_epochs_add_only_their_own_jobs(quick):
     clone, first = quick, with_settings(quick, epochs=4, segment_epochs=2)
     done = snakemake(*DEMO, "--configfile", first, "--", "all", cwd=clone)
@@ -103,6 +109,12 @@ def test_a_finished_run_has_nothing_to_do_and_more_epochs_add_only_their_own_job
 
     elsewhere = with_settings(clone, epochs=4, segment_epochs=2, processes=1, checkpoint_steps=7)
     assert planned(*DEMO, "--configfile", elsewhere, "-n", "all", cwd=clone) == {}
+
+    for name in (first, "config/models/demo.yaml", "config/tasks/structure_demo.yaml"):
+        (clone / name).write_text(
+            yaml.safe_dump(backwards(yaml.safe_load((clone / name).read_text())), sort_keys=False)
+        )
+    assert planned(*DEMO, "--configfile", first, "-n", "all", cwd=clone) == {}
 
     other = with_settings(clone, epochs=4, segment_epochs=2, weight_decay=0.1)
     jobs = planned(*DEMO, "--configfile", other, "-n", "pretrain_all", cwd=clone)
@@ -134,6 +146,40 @@ def test_an_unknown_key_ends_in_one_line_before_anything_starts(clone, profile, 
     assert "own.yaml: unknown key 'pretrain.batchsize'; the nearest known key is 'batch_size'" in errors[0]
     assert "Traceback" not in done.stderr
     assert not (clone / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("config/deepspeed/zero1_bf16.json", None, "cannot be read (No such file or directory)"),
+        ("config/deepspeed/zero1_bf16.json", "{bf16: on}", "is not valid JSON"),
+        ("config/models/demo.yaml", "family: rinalmo\ndim: 128\nlayers: 4\nheads: 5", "key 'dim' is wrong"),
+    ],
+    ids=["no DeepSpeed file", "no JSON", "heads"],
+)
+def test_a_file_that_the_config_names_is_checked_before_anything_starts(clone, name, text, said):
+    (clone / name).unlink()
+    text is None or (clone / name).write_text(text)
+    done = snakemake(*DEMO, "-n", "all", cwd=clone)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: {name}: {said}")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_is_one_word_of_the_shell_command(clone):
+    config = settings("config/demo.yaml")
+    config["corpus"]["sources"]["rfam"]["base_url"] = "file:my folder; touch broken"
+    (clone / "config/own.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(*DEMO, "--configfile", "config/own.yaml", "-np", "resources/rfam/demo/manifest.json", cwd=clone)
+    assert "--base-url 'file:my folder; touch broken' --manifest" in done.stdout + done.stderr
+
+
+def test_processes_that_the_nodes_cannot_share_are_refused():
+    command = ["bash", ROOT / "scripts/launch.sh", "7", "2", "8", "none.py"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: pretrain.processes: 7 do not divide into 2 nodes; give a multiple of 2\n"
 
 
 def test_a_release_that_is_not_pinned_ends_in_one_line(clone):

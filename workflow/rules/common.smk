@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,7 +22,13 @@ def checked(config):
     """(config, {task: its settings}, the model's settings), all checked."""
     config = settings.check(config, ", ".join(map(str, workflow.configfiles)))
     tasks = {task: settings.load(path, "task") for task, path in config["tasks"].items()}
-    return config, tasks, settings.read(f"config/models/{config['model']}.yaml")
+    settings.read_json(config["pretrain"]["deepspeed"])
+    return config, tasks, settings.load(f"config/models/{config['model']}.yaml", "model")
+
+
+def canonical(value):
+    """Settings as a rule's parameter: JSON that does not depend on the order of the lines they were read from."""
+    return json.dumps(value, sort_keys=True)
 
 
 config, TASKS, MODEL = checked(config)
@@ -70,7 +77,7 @@ def base_url(wildcards):
     """Command-line option with a release's address in the config; empty for the pinned one."""
     asked = {(source, part["release"]): part["base_url"] for source, part in config["corpus"]["sources"].items()}
     address = asked.get((wildcards.source, wildcards.release))
-    return f"--base-url {address}" if address else ""
+    return f"--base-url {shlex.quote(address)}" if address else ""
 
 
 @exits
@@ -78,7 +85,7 @@ def pinned(wildcards):
     """What the lock file says of a release: a change of it, and of nothing else there, downloads again."""
     sources = settings.read(LOCK)
     try:
-        return json.dumps(sources[wildcards.source][wildcards.release], sort_keys=True)
+        return canonical(sources[wildcards.source][wildcards.release])
     except KeyError:
         known = ", ".join(f"{source} {release}" for source in sources for release in sources[source])
         problem = f"does not pin {wildcards.source} {wildcards.release}"
@@ -137,7 +144,7 @@ def previous_option(wildcards):
 
 def training(without):
     """The pretrain section as JSON, without some keys."""
-    return json.dumps({key: value for key, value in config["pretrain"].items() if key not in without})
+    return canonical({key: value for key, value in config["pretrain"].items() if key not in without})
 
 
 MODEL_CONFIG = f"config/models/{config['model']}.yaml"
@@ -150,19 +157,19 @@ PRETRAINED = f"results/{RUN}/models/pretrained/manifest.json"
 
 
 def task_config(wildcards):
-    """Path of a task's settings."""
-    return config["tasks"][wildcards.task]
+    """Path of a task's settings, as a word of a shell command."""
+    return shlex.quote(config["tasks"][wildcards.task])
 
 
 def task_data_settings(wildcards):
     """The part of a task's settings that shapes its data, as JSON: a change of it reads the data again, a comment does not."""
     settings = TASKS[wildcards.task]
-    return json.dumps({key: settings[key] for key in settings if key not in ("inits", "head", "training")})
+    return canonical({key: settings[key] for key in settings if key not in ("inits", "head", "training")})
 
 
 def finetune_settings(wildcards):
     """The part of a task's settings that shapes its models, as JSON."""
-    return json.dumps({key: TASKS[wildcards.task][key] for key in ("head", "training")})
+    return canonical({key: TASKS[wildcards.task][key] for key in ("head", "training")})
 
 
 def evaluations(task):

@@ -27,7 +27,7 @@ rule pretrain:
     params:
         stage_version=1,
         science=training(LAUNCH + OPERATION),
-        model=json.dumps(MODEL),
+        model=canonical(MODEL),
         model_config=MODEL_CONFIG,
         seed=SEED,
         first_epoch=first_epoch,
