@@ -84,11 +84,11 @@ def embed(arguments) -> None:
 
     states = LanguageModel.from_directory(arguments.model).hidden_states([record.sequence for record in records])
     # Not np.savez: it takes names as keyword arguments, where a record must not be called `file`.
-    with writing(arguments.output), files.atomic(arguments.output) as temporary:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for record, state in zip(records, states, strict=True):
-                with archive.open(f"{record.accession}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, state)
+    path = arguments.output
+    with writing(path), files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for record, state in zip(records, states, strict=True):
+            with archive.open(f"{record.accession}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, state)
 
 
 def fold(arguments) -> None:
@@ -128,5 +128,5 @@ def run_folder(manifest: Path) -> Path:
     def found(folder: Path) -> int:
         return sum((folder / path).is_file() for path in inputs)
 
-    best = max([*manifest.absolute().parents, Path.cwd()], key=found)
+    best = max(manifest.absolute().parents, key=found)
     return best if found(best) else Path.cwd()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ RNAS = transfer_rnas()[:6]
 PROTEIN = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVVHSLAKWKRQTLGQHDFSAGEGLYTHM"
 
 
-def rnalm(*arguments) -> subprocess.CompletedProcess:
+def rnalm(*arguments, cwd=None) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", "from rnalm.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd)
 
 
 def succeed(*arguments) -> None:
@@ -106,6 +108,26 @@ def test_verify(tmp_path):
     assert "numbers.csv: missing" in done.stdout
 
 
+def test_verify_finds_inputs_from_any_folder(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (tmp_path / "run", elsewhere):  # the same layout where the command is called
+        for name in ("a.txt", "b.txt"):
+            path = folder / "resources" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(str(folder))
+    monkeypatch.chdir(tmp_path / "run")
+    manifest = Path("results/made/manifest.json")
+    with provenance.stage("made", manifest, ["resources/a.txt", "resources/b.txt"], {}):
+        pass
+    inside = tmp_path / "run" / "results" / "made"
+    for cwd, name in ((elsewhere, tmp_path / "run"), (inside, "manifest.json"), (tmp_path / "run", "results")):
+        done = rnalm("verify", name, cwd=cwd)
+        assert (done.returncode, done.stdout) == (0, "1 manifests, 0 files missing or changed\n")
+    Path("resources/a.txt").unlink()
+    done = rnalm("verify", tmp_path / "run", cwd=elsewhere)
+    assert done.stdout.startswith(f"{tmp_path}/run/resources/a.txt: missing") and "1 files missing" in done.stdout
+
+
 def test_verify_nothing(tmp_path):
     refused(rnalm("verify", tmp_path), "holds no manifest")
 
@@ -143,6 +165,22 @@ def test_bad_fasta(models, tmp_path, command, kind):
     path = fasta(tmp_path / "bad.fa", records)
     refused(rnalm(command, models / "folding", path, "-o", tmp_path / "out"), "bad.fa", word)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["fold", "embed"])
+@pytest.mark.parametrize("output", ["", "in.fa/out", "/dev/null", "/proc/x/y", "n" * 300])
+def test_impossible_output(models, rnas, command, output):
+    before = rnas.read_text()
+    refused(rnalm(command, models / "folding", rnas, "-o", rnas.parent / output), output)
+    assert [path.name for path in rnas.parent.iterdir()] == ["in.fa"] and rnas.read_text() == before
+
+
+def test_output_is_checked_before_the_model_is_loaded(rnas):
+    refused(rnalm("fold", "no model", rnas, "-o", rnas.parent), f"{rnas.parent}: is a folder")
+
+
+def test_folder_instead_of_fasta(models, tmp_path):
+    refused(rnalm("fold", models / "folding", tmp_path, "-o", tmp_path / "out"), f"{tmp_path}: is a folder")
 
 
 @pytest.mark.parametrize("command", ["fold", "embed"])

@@ -22,6 +22,8 @@ BROKEN = (EOFError, OSError, isal_zlib.error, zlib.error)
 def open_binary(path, suffix: str | None = None) -> BinaryIO:
     """The decompressed bytes of a file whose name ends in `suffix`, or would if it had its final name."""
     path = Path(path)
+    if path.is_dir():
+        raise InputError(path, "is a folder", "name a file")
     if not path.is_file():
         raise InputError(path, "does not exist", "check the path")
     suffix = suffix or path.suffix

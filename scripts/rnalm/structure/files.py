@@ -1,8 +1,7 @@
-"""Files of secondary structures: bpRNA's `.st` and three-line dot-bracket `.dbn`."""
+"""Files of secondary structures: bpRNA's `.st` is read, three-line dot-bracket `.dbn` is written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.files import atomic
@@ -18,30 +17,12 @@ class Structure:
     pairs: list[tuple[int, int]]
 
 
-def read_st(path) -> Structure:
-    """The structure of a `.st` file, named after the file."""
-    path = Path(path)
-    return parse_st(path.read_text(encoding="utf-8"), path.stem, path)
-
-
 def parse_st(text: str, name: str, where) -> Structure:
     """The structure in the text of a `.st` file: `#` comments, a sequence line, a structure line, annotations."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) < 2:
         raise InputError(where, "has no sequence and structure line", "give bpRNA's .st format")
     return structure(name, lines[0], lines[1], where)
-
-
-def read_dbn(path) -> Iterator[Structure]:
-    """Structures of a file of `>name`, sequence and dot-bracket lines; what follows the brackets is ignored."""
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not lines or len(lines) % 3:
-        raise InputError(path, "is not made of three lines per RNA", "give >name, sequence and dot-bracket lines")
-    for header, sequence, brackets in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
-        if not header.startswith(">"):
-            raise InputError(path, f"expected a > line, found {header[:40]!r}", "give three lines per RNA")
-        name = header[1:].strip()
-        yield structure(name, sequence, brackets.split()[0], f"{path}, {name}")
 
 
 def structure(name: str, sequence: str, brackets: str, where) -> Structure:
@@ -56,7 +37,7 @@ def structure(name: str, sequence: str, brackets: str, where) -> Structure:
 
 
 def write_dbn(path, structures: Iterable[Structure]) -> None:
-    """Write three lines per RNA, atomically."""
+    """Write `>name`, sequence and dot-bracket of every RNA, atomically."""
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as handle:
         for item in structures:
             handle.write(f">{item.name}\n{item.sequence}\n{dot_bracket(item.pairs, len(item.sequence))}\n")
