@@ -118,7 +118,9 @@ def broken_files():
     seed = SEED.read_bytes()
     return {
         "empty.sto": (b"", "holds no alignment"),
-        "text.sto": (b"hello\n//\n", "is no valid Stockholm alignment"),
+        "text.sto": (b"hello\n//\n", "is no Stockholm file: its first line is 'hello'"),
+        "fasta.sto.gz": (gzip.compress(b">a\nACGU\n"), "is no Stockholm file: its first line is '>a'"),
+        "garbled.sto": (b"# STOCKHOLM 1.0\nhello\n//\n", "is no valid Stockholm alignment"),
         "unfinished.sto": (whole.removesuffix("//\n").encode(), "family hairpin: does not end in '//'"),
         "uneven.sto": (whole.replace("one          GGG-", "one          GGG").encode(), "family hairpin"),
         "cut.sto.gz": (seed[: len(seed) // 2], "truncated or corrupt"),

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 from rnalm.errors import InputError
+from rnalm.sequences import releases
 from rnalm.sequences.alphabet import normalise
 from rnalm.tasks import structure
 
@@ -61,9 +62,8 @@ def test_demo_records_are_the_curated_structures(demo):
     records = structure.load(manifest)
     assert (counts["read"], counts["unique"], counts["without_pairs"]) == (3251, 2357, 63)
     assert len({record.sequence for record in records.values()}) == 2357
-    assert {record.family for record in records.values()} == {
-        *("tRNA", "SRP", "Vault", "snR75", "RNaseP_bact", "U1", "U2", "U3", "SSU_bact")
-    }
+    corpus = releases.load_release(ROOT / "config/releases.lock.yaml", "rfam", "demo").files
+    assert {record.family for record in records.values()} == {file.rna_type for file in corpus if file.rna_type}
     canonical = total = 0
     for record in records.values():
         assert re.fullmatch("[ACGTRYKMSWBDHVNI]+", record.sequence)
@@ -123,6 +123,7 @@ def test_fractions_and_remainders(demo):
         ({"splits": {"random": {"rule": "random", "test": "TS0"}}}, "is no number"),
         ({"splits": {"given": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}}, "train: TR0"),
         ({"expected": {"U3": 22}}, "set U3 has 21 RNAs where 22"),
+        ({"families": {"tRNA_1415": "tRNA", "nope": "tRNA"}}, "families: nope: is no alignment.*tRNA_1415.*SSU_bact"),
         ({"reader": "st_zip"}, "0 zip files"),
     ],
 )
@@ -131,6 +132,27 @@ def test_wrong_settings_are_one_line(change, what, tmp_path):
     with pytest.raises(InputError, match=what):
         structure.build(DEMO | change, downloaded(tmp_path, SEEDS.name), 42, tmp_path)
     assert not list(tmp_path.glob("*.parquet"))
+
+
+ALIGNMENT = """# STOCKHOLM 1.0
+#=GF ID hairpin
+one GGGAAAACCC
+#=GC SS_cons <<<....>>>
+//
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (re.sub("#=GC.*\n", "", ALIGNMENT), r"x\.sto, alignment hairpin: has no consensus structure"),
+        (2 * ALIGNMENT, r"x\.sto, alignment hairpin: is not the only one"),
+    ],
+)
+def test_unusable_alignments_are_named(text, what, tmp_path):
+    (tmp_path / "x.sto").write_text(text)
+    with pytest.raises(InputError, match=what):
+        structure.build(DEMO | {"families": {}}, downloaded(tmp_path, "x.sto"), 42, tmp_path)
 
 
 HAIRPIN = "(((....)))"

@@ -5,6 +5,7 @@ The format: https://sonnhammer.sbc.su.se/Stockholm.html; the structure line is W
 """
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
@@ -31,8 +32,8 @@ class StockholmFamily(NamedTuple):
 def read_stockholm(path) -> Iterator[StockholmFamily]:
     """Stream the alignments of a Stockholm file (plain, gzip or zstd).
 
-    InputError: no such file, no alignment in it, broken compression, a last alignment without `//`, rows of
-    unequal width, or a consensus structure with unbalanced brackets.
+    InputError: no such file, another format, no alignment in it, broken compression, a last alignment without
+    `//`, rows of unequal width, or a consensus structure with unbalanced brackets.
     """
     count = 0
     try:
@@ -77,8 +78,12 @@ def project(aligned: str, pairs: Iterable[tuple[int, int]]) -> tuple[str, list[t
 
 def _blocks(path, handle) -> Iterator[list[str]]:
     """Lines of one alignment at a time, up to and with its `//`."""
+    first = next((line for line in handle if line.strip()), "")
+    if first and not first.startswith("# STOCKHOLM"):
+        problem = f"is no Stockholm file: its first line is {first.strip()[:40]!r}"
+        raise InputError(path, problem, "give a file that starts with '# STOCKHOLM 1.0'")
     lines = []
-    for line in handle:
+    for line in itertools.chain([first], handle):
         lines.append(line)
         if line.strip() == "//":
             yield lines

@@ -87,6 +87,7 @@ def build(settings: dict, retrieved, seed: int, directory) -> tuple[list[Path], 
     retrieved: manifest of the download that holds the files
     """
     sets = READERS[settings["reader"]](provenance.outputs(retrieved), settings)
+    check_families(sets, settings.get("families", {}))
     check_expected({name: len(records) for name, records in sets.items()}, settings.get("expected", {}), retrieved)
     records = unique(sets)
     splits = {}
@@ -109,7 +110,12 @@ def from_stockholm(paths, settings: dict) -> dict[str, list[Record]]:
     for path in chosen:
         for alignment in read_stockholm(path):
             name = alignment.identifier or alignment.accession
-            columns = consensus_pairs(alignment.ss_cons or "")
+            where = f"{path}, alignment {name}"
+            if alignment.ss_cons is None:
+                raise InputError(where, "has no consensus structure", "add its '#=GC SS_cons' line, or remove it")
+            if name in sets:
+                raise InputError(where, "is not the only one of this name", "give every alignment its own '#=GF ID'")
+            columns = consensus_pairs(alignment.ss_cons)
             projected = ((row, *project(aligned, columns)) for row, aligned in alignment.rows)
             sets[name] = [Record(row, families.get(name, name), normalise(raw), own) for row, raw, own in projected]
     return sets
@@ -155,6 +161,13 @@ def check_expected(found: dict[str, int], expected: dict[str, int], where) -> No
         if found.get(name, 0) != number:
             problem = f"set {name} has {found.get(name, 0)} RNAs where {number} are expected"
             raise InputError(where, problem, "get the complete data, or correct 'expected' in the task's config")
+
+
+def check_families(sets: dict, families: dict[str, str]) -> None:
+    """InputError where `families` names what the data lack: after a typo, a family would leak into its own hold-out."""
+    for name in families:
+        if name not in sets:
+            raise InputError(f"families: {name}", "is no alignment of the data", f"choose from {', '.join(sets)}")
 
 
 def unique(sets: dict[str, list[Record]]) -> list[Record]:
