@@ -165,7 +165,14 @@ def atlas(directory: Path, after, dice: random.Random) -> Path:
                 x, y = 6 * (index % 3) + dice.gauss(0, spread), 6 * (index // 3) + dice.gauss(0, spread)
                 rows.append({"digest": f"{number:032x}", "family": family, "length": 70, "init": init, "x": x, "y": y})
     files = [frame(directory / "atlas.parquet", rows)]
-    counts = {"silhouette_pretrained": 0.61, "silhouette_random": 0.08}
+    scores = ("silhouette", 0.61), ("calinski_harabasz", 812.5), ("davies_bouldin", 0.72)
+    counts = {
+        f"{init}.{space}.{name}": value / rank
+        for rank, init in enumerate(("pretrained", "random"), 1)
+        for space in ("embedding", "plane")
+        for name, value in scores
+    }
+    counts["sequences"] = len(rows) // 2
     return write_stage("atlas", directory / "manifest.json", [after], files, counts)
 
 

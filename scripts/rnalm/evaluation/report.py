@@ -149,7 +149,7 @@ def read_predictions(evaluations: list[Path]) -> pl.DataFrame:
 
 
 def atlas(manifest: Path, figures: Figures) -> dict:
-    """One map per initialisation, with the same families in the same colours; scores as the stage counted them."""
+    """One map per initialisation, with the same families in the same colours; how well the families separate."""
     points = pl.read_parquet(output(manifest, "atlas.parquet")).sort("digest")
     commonest = points["family"].value_counts().sort(["count", "family"], descending=[True, False])
     families = commonest["family"].head(composition.MOST_FAMILIES).to_list()
@@ -161,7 +161,7 @@ def atlas(manifest: Path, figures: Figures) -> dict:
         title = numbers.INITS[init]
         spec = charts.atlas(points.filter(pl.col("init") == init), families, "t-SNE map of embeddings, by family")
         maps.append(figures.add(spec, title))
-    return {"maps": maps, "scores": provenance.load(manifest)["counts"]}
+    return {"maps": maps, "scores": numbers.separation(provenance.load(manifest)["counts"])}
 
 
 def lineages(sources: Sources) -> dict:
