@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 
 def load(directory):
-    """Model directory -> `rnalm.inference.LanguageModel` (embed, score, fold)."""
+    """Model directory -> `rnalm.inference.LanguageModel` (hidden_states, pair_probabilities, fold)."""
     from rnalm.inference import LanguageModel
 
     return LanguageModel.from_directory(directory)

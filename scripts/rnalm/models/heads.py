@@ -11,7 +11,8 @@ class PairHead(nn.Module):
 
     Two bottleneck residual blocks over the outer concatenation [h_i ; h_j]. The concatenation is never built:
     Linear([h_i ; h_j]) = A h_i + B h_j + b with the two halves of the same weight matrix.
-    Module names are those of the published fine-tuned files. Spec: downstream tasks, section 3.2.
+    Module names are those of the published fine-tuned files.
+    Source: official code lbcb-sci/RiNALMo, `rinalmo/model/downstream.py`.
     """
 
     def __init__(self, dim: int, width: int = 64, blocks: int = 2):

@@ -1,7 +1,7 @@
 """RiNALMo's tokeniser: one token per nucleotide letter, `<cls>` before and `<eos>` after.
 
 The alphabet is DNA: `U` is read as `T`, any other unknown letter (X too) as `<unk>`.
-Source: specs of RiNALMo, section 1.1 (official code, `data/constants.py`, `data/alphabet.py`).
+Source: official code lbcb-sci/RiNALMo, `rinalmo/data/constants.py` and `rinalmo/data/alphabet.py`.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """Fine-tuning of an encoder with a pair head on RNAs of known structure.
 
-RiNALMo's recipe (specs of the downstream tasks, sections 2 and 3.3): Adam, binary cross-entropy on the upper
-triangle, a linear decay per step, and gradual unfreezing: at the epochs that the config lists, parts of the
-encoder join at a fraction of the head's learning rate. After every epoch the decoding threshold is tuned on the
+RiNALMo's recipe (Nature Communications 16:5671; official code lbcb-sci/RiNALMo, `train_sec_struct_prediction.py`,
+`rinalmo/utils/finetune_callback.py`): Adam, binary cross-entropy on the upper triangle, a linear decay per step, and
+gradual unfreezing: at the epochs that the config lists, parts of the encoder join at a fraction of the head's
+learning rate. After every epoch the decoding threshold is tuned on the
 validation RNAs; the epoch with the best validation F1 is kept. Test RNAs are never seen here.
 """
 

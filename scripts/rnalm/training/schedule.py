@@ -6,7 +6,7 @@ import math
 def warmup_cosine(step: int, *, start: float, peak: float, end: float, warmup_steps: int, total_steps: int) -> float:
     """Linear from `start` to `peak` in `warmup_steps`, then cosine to `end` at `total_steps`, constant after.
 
-    RiNALMo pre-training: 1e-7 -> 5e-5 in 2,000 steps, cosine to 1e-5 (paper v1; specs of RiNALMo, section 4.2).
+    RiNALMo pre-training: 1e-7 -> 5e-5 in 2,000 steps, cosine to 1e-5 (Nature Communications 16:5671).
     """
     if step < warmup_steps:
         return start + (peak - start) * step / warmup_steps
