@@ -153,7 +153,7 @@ def verify(manifest, root=None) -> list[str]:
     """
     manifest, wrong = Path(manifest), []
     content = load(manifest)
-    for base, items in ((Path(root or Path.cwd()), content["inputs"]), (manifest.parent, content["outputs"])):
+    for base, items in ((Path(root or Path.cwd()), content.get("inputs", [])), (manifest.parent, content["outputs"])):
         for item in items:
             path = base / item["path"]
             if not path.is_file():
