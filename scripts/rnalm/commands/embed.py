@@ -1,0 +1,29 @@
+"""FASTA -> .npz with one (length + 2, d) array per record."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from rnalm import files
+from rnalm.commands.rnas import check_output, read_rnas, writing
+
+
+def add(command) -> None:
+    command.add_argument("model", help="model directory")
+    command.add_argument("fasta", type=Path)
+    command.add_argument("-o", "--output", type=Path, required=True, help="embeddings (.npz)")
+
+
+def run(arguments) -> None:
+    records = read_rnas(arguments.fasta)
+    check_output(arguments.output)
+    from rnalm.inference import LanguageModel
+
+    states = LanguageModel.from_directory(arguments.model).hidden_states([record.sequence for record in records])
+    # Not np.savez: it takes names as keyword arguments, where a record must not be called `file`.
+    path = arguments.output
+    with writing(path), files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for record, state in zip(records, states, strict=True):
+            with archive.open(f"{record.accession}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, state)

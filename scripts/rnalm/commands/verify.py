@@ -1,0 +1,36 @@
+"""Re-hash every file that manifests name."""
+
+from pathlib import Path
+
+from rnalm.errors import InputError
+from rnalm.provenance import load, verify
+
+
+def add(command) -> None:
+    command.add_argument("manifests", type=Path, nargs="+", help="manifest files, or folders to look for them in")
+
+
+def run(arguments) -> None:
+    manifests = []
+    for path in arguments.manifests:
+        manifests += sorted(path.rglob("*manifest.json")) if path.is_dir() else [path]
+    if not manifests:
+        raise InputError(arguments.manifests[0], "holds no manifest", "name a run's folder, such as results/demo")
+    wrong = [line for manifest in manifests for line in verify(manifest, run_folder(manifest))]
+    print("\n".join([*wrong, f"{len(manifests)} manifests, {len(wrong)} files missing or changed"]))
+    if wrong:
+        raise SystemExit(1)
+
+
+def run_folder(manifest: Path) -> Path:
+    """The folder a run was started in, which inputs are relative to: the nearest above `manifest` that holds them.
+
+    Of several the one that holds most of them, as files may be missing; the working directory where none holds any.
+    """
+    inputs = [path for item in load(manifest)["inputs"] if not (path := Path(item["path"])).is_absolute()]
+
+    def found(folder: Path) -> int:
+        return sum((folder / path).is_file() for path in inputs)
+
+    best = max(manifest.absolute().parents, key=found)
+    return best if found(best) else Path.cwd()
