@@ -1,24 +1,17 @@
-"""The report of a run: one HTML page that opens offline, made from the run's manifests and tables.
+"""The report of a run, made from the run's manifests and tables.
 
-Everything the page shows is read from the outputs the manifests name. Charts are Vega-Lite specifications, drawn by
-the Vega libraries that are inlined once; a content security policy in the page forbids any request.
+Everything the page shows is read from the outputs the manifests name.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import polars as pl
-import vl_convert
 
 from rnalm import provenance
-from rnalm.errors import InputError
-from rnalm.evaluation import charts, composition, gallery, lineage, numbers
+from rnalm.evaluation import charts, composition, gallery, numbers, page
 from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.flow import flow
-
-MOST_FILES = 20  # listed per stage run; the manifest names all
 
 
 @dataclass
@@ -52,54 +45,27 @@ def build(sources: Sources) -> str:
     """The page as HTML text."""
     figures = Figures()
     sections = corpus(sources, figures) | training(sources, figures) | results(sources, figures)
-    sections |= {"atlas": atlas(sources.atlas, figures), "headline": headline(sources)} | lineages(sources)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rnalm.evaluation"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"words": numbers.words, "size": size, "duration": duration}
-    return environment.get_template("report.html").render(
-        **sections,
-        run=sources.run,
-        longest_drawn=gallery.LONGEST,
-        most_dots=charts.MOST_RNAS,
-        most_files=MOST_FILES,
-        charts=script_json(figures.specs),
-        vega=vl_convert.javascript_bundle(),
-    )
-
-
-def output(manifest: Path, name: str) -> Path:
-    """The output file `name` of a manifest; InputError if it names none."""
-    found = [path for path in provenance.outputs(manifest) if path.name == name]
-    if not found:
-        raise InputError(manifest, f"names no output {name}", "run the stage that makes it again")
-    return found[0]
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """A CSV whose column types come from all of its rows: a long log may start with whole numbers."""
-    return pl.read_csv(path, infer_schema_length=None)
+    sections |= {"atlas": atlas(sources.atlas, figures), "headline": headline(sources)}
+    sections |= page.lineages(sources.manifests)
+    sections |= {"run": sources.run, "longest_drawn": gallery.LONGEST, "most_dots": charts.MOST_RNAS}
+    return page.render("report.html", figures, sections)
 
 
 def headline(sources: Sources) -> list[dict]:
-    clusters = pl.scan_parquet(output(sources.clusters, "clusters.parquet"))
+    clusters = pl.scan_parquet(page.output(sources.clusters, "clusters.parquet"))
     return numbers.headline(
-        read_table(output(sources.collected, "ledger.csv")),
+        page.read_table(page.output(sources.collected, "ledger.csv")),
         clusters.select(pl.col("cluster").n_unique()).collect().item(),
-        output(sources.model, "model.safetensors"),
-        read_table(output(sources.pretrain, "validation.csv")),
-        read_table(output(sources.collected, "metrics.csv")),
+        page.output(sources.model, "model.safetensors"),
+        page.read_table(page.output(sources.pretrain, "validation.csv")),
+        page.read_table(page.output(sources.collected, "metrics.csv")),
     )
 
 
 def corpus(sources: Sources, figures: Figures) -> dict:
-    ledger = read_table(output(sources.collected, "ledger.csv"))
+    ledger = page.read_table(page.output(sources.collected, "ledger.csv"))
     sequences = pl.scan_parquet(provenance.outputs(sources.sequences, ".parquet"))
-    clusters = pl.scan_parquet(output(sources.clusters, "clusters.parquet"))
+    clusters = pl.scan_parquet(page.output(sources.clusters, "clusters.parquet"))
     specs = {
         "Length": charts.lengths(composition.length_counts(sequences)),
         "Family or type": charts.composition(composition.family_counts(sequences)),
@@ -113,8 +79,8 @@ def corpus(sources: Sources, figures: Figures) -> dict:
 
 
 def training(sources: Sources, figures: Figures) -> dict:
-    history = read_table(output(sources.pretrain, "history.csv"))
-    validation = read_table(output(sources.pretrain, "validation.csv"))
+    history = page.read_table(page.output(sources.pretrain, "history.csv"))
+    validation = page.read_table(page.output(sources.pretrain, "validation.csv"))
     specs = charts.training(history, validation)
     return {
         "training": [figures.add(spec, title) for title, spec in specs.items()],
@@ -123,7 +89,7 @@ def training(sources: Sources, figures: Figures) -> dict:
 
 
 def results(sources: Sources, figures: Figures) -> dict:
-    metrics = read_table(output(sources.collected, "metrics.csv"))
+    metrics = page.read_table(page.output(sources.collected, "metrics.csv"))
     predictions = read_predictions(sources.evaluations)
     means = numbers.by_split(numbers.named(metrics.filter(pl.col("metric") == "f1")))
     per_rna = numbers.by_split(numbers.named(predictions))
@@ -142,15 +108,15 @@ def read_predictions(evaluations: list[Path]) -> pl.DataFrame:
     """All predictions under their task, split, model and init, which stand in the metrics beside them."""
     parts = []
     for manifest in evaluations:
-        cell = read_table(output(manifest, "metrics.csv")).row(0, named=True)
+        cell = page.read_table(page.output(manifest, "metrics.csv")).row(0, named=True)
         where = [pl.lit(cell[key]).alias(key) for key in ("task", "split", "model", "init")]
-        parts.append(pl.read_parquet(output(manifest, "predictions.parquet")).with_columns(where))
+        parts.append(pl.read_parquet(page.output(manifest, "predictions.parquet")).with_columns(where))
     return pl.concat(parts, how="vertical_relaxed")
 
 
 def atlas(manifest: Path, figures: Figures) -> dict:
     """One map per initialisation, with the same families in the same colours; how well the families separate."""
-    points = pl.read_parquet(output(manifest, "atlas.parquet")).sort("digest")
+    points = pl.read_parquet(page.output(manifest, "atlas.parquet")).sort("digest")
     commonest = points["family"].value_counts().sort(["count", "family"], descending=[True, False])
     families = commonest["family"].head(composition.MOST_FAMILIES).to_list()
     shown = pl.when(pl.col("family").is_in(families)).then("family").otherwise(pl.lit("other"))
@@ -162,28 +128,3 @@ def atlas(manifest: Path, figures: Figures) -> dict:
         spec = charts.atlas(points.filter(pl.col("init") == init), families, "t-SNE map of embeddings, by family")
         maps.append(figures.add(spec, title))
     return {"maps": maps, "scores": numbers.separation(provenance.load(manifest)["counts"])}
-
-
-def lineages(sources: Sources) -> dict:
-    stages = lineage.ancestors(sources.manifests)
-    return {"stages": lineage.grouped(stages), "versions": lineage.versions(stages)}
-
-
-def size(count: float) -> str:
-    """Bytes in the unit that leaves up to three digits before the point."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def script_json(value) -> str:
-    """JSON that may stand inside a <script> element."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
