@@ -21,12 +21,17 @@ GAPS = "-.~_"
 
 
 class StockholmFamily(NamedTuple):
-    """One alignment: rows are (name, aligned) of equal width; `ss_cons` is as wide, or None where there is none."""
+    """One alignment: rows are (name, aligned) of equal width; `ss_cons` is as wide, or None where there is none.
+
+    identifier, accession, description, type: `#=GF` ID, AC, DE and TP, empty where there is none
+    """
 
     identifier: str
     accession: str
     rows: list[tuple[str, str]]
     ss_cons: str | None
+    description: str
+    type: str
 
 
 def read_stockholm(path) -> Iterator[StockholmFamily]:
@@ -45,6 +50,27 @@ def read_stockholm(path) -> Iterator[StockholmFamily]:
         raise broken(path, f"breaks off after {count} alignments", error) from error
     if not count:
         raise InputError(path, "holds no alignment", "give a Stockholm file that starts with '# STOCKHOLM 1.0'")
+
+
+def stockholm_fasta(path) -> Iterator[bytes]:
+    """The FASTA bytes of one alignment after another: its rows with their gaps, as `-`.
+
+    The header of a row: `>X01556.1/3-118 RF00001 5S_rRNA 5S ribosomal RNA [rna_type=rRNA]`
+    """
+    gaps = str.maketrans(dict.fromkeys(GAPS, "-"))
+    for family in read_stockholm(path):
+        words = family.accession, family.identifier, family.description
+        rna_type = rfam_type(family.type)
+        tag = f"[rna_type={rna_type}]" if rna_type else ""
+        title = " ".join(filter(None, [*words, tag]))
+        yield "".join(f">{name} {title}\n{row.translate(gaps)}\n" for name, row in family.rows).encode()
+
+
+def rfam_type(kind: str) -> str | None:
+    """Rfam's type of a family -> RNA type: `Gene; snRNA; snoRNA; CD-box;` -> snoRNA; `Gene;` alone says none."""
+    words = [word.strip() for word in kind.split(";") if word.strip() not in ("", "Gene")]
+    # Below these stand kinds of box and of splicing, which are no types of their own.
+    return next((word for word in ("scaRNA", "snoRNA", "snRNA") if word in words), words[-1] if words else None)
 
 
 def consensus_pairs(ss_cons: str) -> list[tuple[int, int]]:
@@ -105,7 +131,8 @@ def _family(path, lines: list[str]) -> StockholmFamily:
     except ValueError as error:
         raise InputError(where, f"has unbalanced brackets in SS_cons, {error}", "correct the structure line") from error
     rows = [(row.id, str(row.seq)) for row in alignment]
-    return StockholmFamily(_annotation(lines, "ID"), _annotation(lines, "AC"), rows, ss_cons)
+    identifier, accession, description, kind = (_annotation(lines, feature) for feature in ("ID", "AC", "DE", "TP"))
+    return StockholmFamily(identifier, accession, rows, ss_cons, description, kind)
 
 
 def _annotation(lines: list[str], feature: str) -> str:

@@ -1,0 +1,120 @@
+"""BLAST nucleotide databases, version 5 (and 4), read by NCBI's own blastdbcmd.
+
+A database is many files; blastdbcmd notices most damage by itself, but gives made-up sequences where the file
+of sequences is cut, and ends well where the index is. Both are checked here. A sequence that several
+accessions share comes once for each of them, with its taxid and title.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rnalm.errors import InputError
+
+BLOCK = 1 << 20  # bytes
+# A database made without -parse_seqids has no accessions; its titles are the whole header lines.
+BY_ACCESSION = ">%a %t [taxid=%T]\n%s"
+BY_TITLE = ">%t [taxid=%T]\n%s"
+NO_ACCESSION = b">BL_ORD_ID:"
+SEQUENCES = re.compile(r"^\s*([\d,]+) sequences?; [\d,]+ total bases", re.MULTILINE)
+REMEDY = "get the whole database again"
+
+
+def blastdb_fasta(path) -> Iterator[bytes]:
+    """Blocks of FASTA bytes of all records of a database, each sequence on one line, its taxid in the header.
+
+    path: of the database without an extension, or of the folder that holds it and no other
+    InputError: no such database, no blastdbcmd, a broken or incomplete database
+    """
+    database = find(Path(path))
+    if shutil.which("blastdbcmd") is None:
+        raise InputError(path, "is a BLAST database, and blastdbcmd is not installed", "install NCBI BLAST+")
+    expected = check(database)
+    blocks = dump(database, BY_ACCESSION)
+    first = next(blocks, b"")
+    if first.startswith(NO_ACCESSION):
+        blocks.close()
+        blocks = dump(database, BY_TITLE)
+        first = next(blocks, b"")
+    found = 0
+    # The line end makes the first header count like the others, and the last byte one that a block has cut off.
+    last = b"\n"
+    while first:
+        found += (last + first).count(b"\n>")
+        last = first[-1:]
+        yield first
+        first = next(blocks, b"")
+    if found < expected:
+        raise InputError(path, f"is incomplete: {found:,} of its {expected:,} records came", REMEDY)
+
+
+def find(path: Path) -> Path:
+    """The path of a database without its extension."""
+    if not path.is_dir():
+        if any(path.with_name(f"{path.name}.{kind}").is_file() for kind in ("nin", "nal", "ndb")):
+            return path
+        raise InputError(path, "is no BLAST nucleotide database", "name its folder, or its path without an extension")
+    names = {file.stem for kind in ("ndb", "nal") for file in path.glob(f"*.{kind}")}
+    names = names or {file.stem for file in path.glob("*.nin")}
+    if len(names) != 1:
+        listed = ", ".join(sorted(names)) or "none"
+        raise InputError(
+            path, f"holds {len(names)} BLAST nucleotide databases ({listed})", "name one without extension"
+        )
+    return path / names.pop()
+
+
+def check(database: Path) -> int:
+    """The number of sequences in a database; InputError if a volume's sequences are cut."""
+    done = subprocess.run([*command(database), "-info"], capture_output=True, text=True, errors="replace")
+    sequences = SEQUENCES.search(done.stdout)
+    if done.returncode or not sequences:
+        raise InputError(database, f"is no whole BLAST database ({said(done.stderr)})", REMEDY)
+    for volume in done.stdout.partition("Volumes:")[2].split("\n"):
+        if volume.strip():
+            check_volume(Path(volume.strip()))
+    return int(sequences[1].replace(",", ""))
+
+
+def check_volume(volume: Path) -> None:
+    """InputError if the sequences end before the last offset of their index, a big-endian integer at its end."""
+    index, sequences = (volume.with_name(f"{volume.name}.{kind}") for kind in ("nin", "nsq"))
+    try:
+        end, size = int.from_bytes(index.read_bytes()[-4:], "big"), sequences.stat().st_size
+    except OSError as error:
+        raise InputError(error.filename, f"cannot be read ({error.strerror})", REMEDY) from error
+    if size < end:
+        raise InputError(sequences, f"is truncated: it has {size:,} of {end:,} bytes", REMEDY)
+
+
+def dump(database: Path, outfmt: str) -> Iterator[bytes]:
+    """What blastdbcmd prints of all records; InputError if it fails."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [*command(database), "-entry", "all", "-outfmt", outfmt], stdout=subprocess.PIPE, stderr=errors
+        )
+        try:
+            while block := process.stdout.read(BLOCK):
+                yield block
+            status = process.wait()
+        finally:
+            process.stdout.close()
+            process.kill()
+            process.wait()
+        if status:
+            errors.seek(0)
+            message = said(errors.read().decode(errors="replace"))
+            raise InputError(database, f"cannot be read to its end: blastdbcmd ends with {status} ({message})", REMEDY)
+
+
+def command(database: Path) -> list[str]:
+    # blastdbcmd takes a list of databases, separated by spaces outside of quotes.
+    return ["blastdbcmd", "-dbtype", "nucl", "-db", f'"{database.absolute()}"']
+
+
+def said(stderr: str) -> str:
+    """The last line of an error output that says something."""
+    return next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "without a word")[:200]
