@@ -52,8 +52,10 @@ class TitleRule:
 def load_title_rule(path) -> TitleRule:
     try:
         with open(path, encoding="utf-8") as handle:
-            content = yaml.safe_load(handle)
-        patterns = {name: re.compile(content[name], re.IGNORECASE) for name in ("keep", "veto")}
+            content = next(rule for rule in yaml.safe_load(handle)["nt_titles"] if rule["name"] == "title")
+        patterns = {
+            name: re.compile(content[key], re.IGNORECASE) for name, key in (("keep", "title"), ("veto", "veto"))
+        }
         return TitleRule(**patterns, max_length=int(content["max_length"]))
     except FileNotFoundError:
         raise InputError(path, "does not exist", "it selects nt's records; restore it") from None
