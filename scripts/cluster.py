@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from rnalm import errors, files, provenance
-from rnalm.corpus import clustering, partitions
+from rnalm.corpus import clustering, mmseqs, partitions
 
 
 @errors.exits
@@ -35,7 +35,7 @@ def main():
             "largest": sizes.max(),
         }
         record.notes = {
-            "mmseqs": clustering.version(clustering.binary()),
+            "mmseqs": mmseqs.version(),
             "cluster_sizes": clustering.histogram(sizes),
         }
     shutil.rmtree(a.state)

@@ -9,7 +9,7 @@ import signal
 import made_corpus as made
 import polars as pl
 import pytest
-from rnalm.corpus import clustering
+from rnalm.corpus import clustering, mmseqs
 from rnalm.errors import InputError
 
 COMPLEMENT = str.maketrans("ACGTRYKMSWBDHVN", "TGCAYRMKSWVHDBN")
@@ -118,7 +118,7 @@ def test_thread_count_does_not_matter_on_the_demo(demo, tmp_path):
 
 def test_killed_run_goes_on_from_its_last_step(demo, tmp_path, monkeypatch, capfd):
     """MMseqs2 stops before its alignments; the rerun matches no k-mers again. Other parameters start afresh."""
-    started = clustering.subprocess.Popen
+    started = mmseqs.subprocess.Popen
 
     def stopping(command, **named):
         process = started(command, **named, start_new_session=True)
@@ -129,7 +129,7 @@ def test_killed_run_goes_on_from_its_last_step(demo, tmp_path, monkeypatch, capf
 
     manifest, state = demo / "sequences/manifest.json", tmp_path / "state"
     with monkeypatch.context() as patch, pytest.raises(InputError, match="status -9"):
-        patch.setattr(clustering.subprocess, "Popen", stopping)
+        patch.setattr(mmseqs.subprocess, "Popen", stopping)
         clustering.cluster(manifest, state, **FLAGS)
     capfd.readouterr()
     resumed = clustering.cluster(manifest, state, **FLAGS)
@@ -144,7 +144,7 @@ def test_killed_run_goes_on_from_its_last_step(demo, tmp_path, monkeypatch, capf
 def test_one_writer_at_a_time(tmp_path):
     with open(tmp_path / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another process"), clustering.state(tmp_path, {}):
+        with pytest.raises(InputError, match="another process"), mmseqs.state(tmp_path, {}):
             pass
 
 
