@@ -37,7 +37,8 @@ def main():
         models = {"pretrained": trained, "random": LanguageModel(ModelDirectory(trained.config, fresh, None), "random")}
         tables = []
         for init, model in models.items():
-            embeddings = atlas.mean_pool(model.hidden_states(chosen["sequence"].to_list()))
+            states = model.hidden_states(chosen["sequence"].to_list())
+            embeddings = atlas.mean_pool(states, model.encoder.tokeniser.nucleotides)
             plane = atlas.project(embeddings, arguments.seed)
             for space, points in (("embedding", embeddings), ("plane", plane)):
                 found = atlas.scores(points, chosen["family"].to_list())

@@ -12,7 +12,6 @@ from rnalm.models.directory import ModelDirectory, load
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure import greedy
 from rnalm.tokens.packing import pack, token_budget_batches
-from rnalm.tokens.rinalmo import encode
 
 TOKENS_PER_BATCH = 4096
 
@@ -30,7 +29,7 @@ class LanguageModel:
 
     @torch.no_grad()
     def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:
-        """One fp32 array (tokens, d) per sequence, `<cls>` first and `<eos>` last."""
+        """One fp32 array (tokens, d) per sequence; its nucleotides are at `encoder.tokeniser.nucleotides`."""
         return [part.cpu().numpy() for part in self._run(self.encoder, sequences, lambda batch, out: batch.split(out))]
 
     def pair_probabilities(self, sequences: list[str]) -> list[np.ndarray]:
@@ -55,7 +54,7 @@ class LanguageModel:
 
     @torch.no_grad()
     def _run(self, module, sequences: list[str], per_sequence) -> list[torch.Tensor]:
-        encoded = [encode(normalise(sequence)) for sequence in sequences]
+        encoded = [self.encoder.tokeniser.encode(normalise(sequence)) for sequence in sequences]
         results = [None] * len(encoded)
         for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
             batch = pack([encoded[i] for i in members]).to(self.device)

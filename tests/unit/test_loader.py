@@ -16,9 +16,8 @@ from rnalm.tokens.loader import (
     prepare,
     shares,
 )
-from rnalm.tokens.masking import mask
 from rnalm.tokens.packing import pack
-from rnalm.tokens.rinalmo import CLS, EOS, PAD, encode
+from rnalm.tokens.rinalmo import CLS, EOS, PAD, TOKENISER, encode, mask
 from rnalm.training.pretraining import MaskedLanguageModel
 from small_models import TINY, encoder, transfer_rnas
 
@@ -75,7 +74,7 @@ def test_shares_partition_the_batch_by_cost(lengths, world_size):
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 7])
 def test_every_process_counts_the_whole_batch_and_packs_its_part(rows, world_size):
-    prepared = [prepare(rows, KEY, rank, world_size, 300) for rank in range(world_size)]
+    prepared = [prepare(rows, TOKENISER, KEY, rank, world_size, 300) for rank in range(world_size)]
     assert len({(part.tokens, part.selected) for part in prepared}) == 1
     own_tokens = [
         sum(len(ids) for ids in micro.batch.split(micro.batch.ids) if ids[0] != PAD)
@@ -89,7 +88,7 @@ def test_every_process_counts_the_whole_batch_and_packs_its_part(rows, world_siz
 
 
 def test_fragments_have_no_special_tokens(rows):
-    (micro,) = prepare(rows, KEY, 0, 1, 10**6).micro_batches
+    (micro,) = prepare(rows, TOKENISER, KEY, 0, 1, 10**6).micro_batches
     streams = [ids for ids in micro.batch.split(micro.batch.ids) if ids[0] != PAD]
     whole = sum(bool(ids[0] == CLS) and bool(ids[-1] == EOS) for ids in streams)
     assert whole == (~rows["is_fragment"]).sum()
@@ -97,7 +96,7 @@ def test_fragments_have_no_special_tokens(rows):
 
 
 def test_shapes_are_rounded(rows):
-    for micro in prepare(rows, KEY, 0, 1, 1000).micro_batches:
+    for micro in prepare(rows, TOKENISER, KEY, 0, 1, 1000).micro_batches:
         assert len(micro.batch.ids) % TOKEN_MULTIPLE == 0
         assert len(micro.selected) == len(micro.targets)
         assert len(micro.targets) % SELECTED_MULTIPLE == 0
@@ -112,7 +111,7 @@ def test_filler_and_ignored_targets_change_neither_loss_nor_gradients():
 
     clean = [encode(record.sequence) for record in transfer_rnas()[:5]]
     masked = [mask(ids, row, KEY) for row, ids in enumerate(clean)]
-    rounded = pack_masked(clean, masked)
+    rounded = pack_masked(clean, masked, PAD)
     real = rounded.targets != IGNORED
     plain = MaskedBatch(pack([ids for ids, _ in masked]), rounded.selected[real], rounded.targets[real])
     assert len(rounded.batch.lengths) == len(plain.batch.lengths) + 1
@@ -127,7 +126,7 @@ def test_filler_and_ignored_targets_change_neither_loss_nor_gradients():
 
 def test_a_process_without_a_sequence_has_gradients_of_zero(rows):
     """The last batch of an epoch may be smaller than the number of processes, each of which must call backward."""
-    prepared = [prepare(rows.head(2), KEY, rank, 3, 300) for rank in range(3)]
+    prepared = [prepare(rows.head(2), TOKENISER, KEY, rank, 3, 300) for rank in range(3)]
     assert len({(part.tokens, part.selected) for part in prepared}) == 1
     idle = [micro for part in prepared for micro in part.micro_batches if (micro.targets == IGNORED).all()]
     assert [len(part.micro_batches) for part in prepared] == [1, 1, 1]
@@ -142,7 +141,7 @@ def test_a_process_without_a_sequence_has_gradients_of_zero(rows):
 def test_a_batch_without_any_selected_token():
     row = next(row for row in range(1000) if len(mask(encode("ACG"), row, KEY)[1]) == 0)
     rows = pl.DataFrame({"row": [row], "sequence": ["ACG"], "is_fragment": [False]})
-    part = prepare(rows, KEY, 0, 1, 300)
+    part = prepare(rows, TOKENISER, KEY, 0, 1, 300)
     (micro,) = part.micro_batches
     loss, _ = MaskedLanguageModel(encoder(TINY))(micro)
     assert (loss / part.selected).item() == 0

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 from rnalm.randomness import key
 from rnalm.tokens.loader import IGNORED, prepare
-from rnalm.tokens.masking import mask
-from rnalm.tokens.rinalmo import CLS, EOS, MASK, PAD, REPLACEMENTS, TOKENS, UNKNOWN, encode
+from rnalm.tokens.rinalmo import CLS, EOS, MASK, PAD, REPLACEMENTS, TOKENISER, TOKENS, UNKNOWN, encode, mask
 from small_models import transfer_rnas
 
 KEY = key(42, "mask", 0)
@@ -102,7 +101,7 @@ def masks_by_sequence(rows: pl.DataFrame, world_size: int, budget: int) -> set:
     """Every masked sequence with its targets, over all ranks and micro-batches."""
     found = set()
     for rank in range(world_size):
-        for micro in prepare(rows, KEY, rank, world_size, budget).micro_batches:
+        for micro in prepare(rows, TOKENISER, KEY, rank, world_size, budget).micro_batches:
             real = micro.targets != IGNORED
             targets = dict(zip(micro.selected[real].tolist(), micro.targets[real].tolist(), strict=True))
             for start, ids in zip(micro.batch.cu_seqlens.tolist(), micro.batch.split(micro.batch.ids), strict=False):

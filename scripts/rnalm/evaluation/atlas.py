@@ -28,9 +28,9 @@ def choose(parts, seed: int, per_family: int, longest: int) -> pl.DataFrame:
     return chosen.drop("order").lazy().join(sequences, on="digest").sort("family", "digest").collect()
 
 
-def mean_pool(states: list[np.ndarray]) -> np.ndarray:
+def mean_pool(states: list[np.ndarray], nucleotides: slice) -> np.ndarray:
     """Hidden states of each sequence -> (sequences, d): mean over its nucleotides, special tokens left out."""
-    return np.stack([state[1:-1].mean(axis=0) for state in states])
+    return np.stack([state[nucleotides].mean(axis=0) for state in states])
 
 
 def project(embeddings: np.ndarray, seed: int) -> np.ndarray:

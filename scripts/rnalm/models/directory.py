@@ -17,7 +17,6 @@ from rnalm.errors import InputError
 from rnalm.files import atomic, read_json, write_json, write_text
 from rnalm.models import registry
 from rnalm.models.heads import PairModel
-from rnalm.tokens import rinalmo
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 
@@ -43,7 +42,8 @@ def save(
     weights = {name: tensor.contiguous() for name, tensor in (model or encoder).state_dict().items()}
     with atomic(directory / "model.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
-    write_json(directory / "tokenizer.json", {"tokens": list(rinalmo.TOKENS), "u_is_read_as": "T"})
+    tokeniser = encoder.tokeniser
+    write_json(directory / "tokenizer.json", {"tokens": tokeniser.tokens, "u_is_read_as": tokeniser.thymine})
     write_text(directory / "README.md", card)
     # Last: a directory with a config is complete.
     write_json(directory / "config.json", config)
@@ -59,11 +59,11 @@ def load(directory) -> ModelDirectory:
                 directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained"
             )
     config = _read(directory / "config.json", read_json)
-    if tuple(_read(directory / "tokenizer.json", read_json)["tokens"]) != rinalmo.TOKENS:
+    encoder = registry.build(config["model"], directory / "config.json")
+    if tuple(_read(directory / "tokenizer.json", read_json)["tokens"]) != encoder.tokeniser.tokens:
         raise InputError(
             directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it"
         )
-    encoder = registry.build(config["model"], directory / "config.json")
     head = config["head"]
     model = PairModel(encoder, head["width"], head["blocks"]) if head else None
     weights = _read(directory / "model.safetensors", load_file)

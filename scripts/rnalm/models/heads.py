@@ -59,6 +59,7 @@ class PairModel(nn.Module):
         self.head = PairHead(encoder.config.dim, width, blocks)
 
     def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
-        """PackedBatch of sequences with `<cls>` and `<eos>` -> one (L, L) logit matrix per sequence."""
+        """PackedBatch of whole sequences -> one (L, L) logit matrix per sequence of L nucleotides."""
         # One sequence at a time: the head's instance norm must not see another sequence or padding.
-        return [self.head(hidden[1:-1]) for hidden in batch.split(self.encoder(batch))]
+        inside = self.encoder.tokeniser.nucleotides
+        return [self.head(hidden[inside]) for hidden in batch.split(self.encoder(batch))]

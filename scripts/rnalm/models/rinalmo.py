@@ -19,7 +19,7 @@ from torch import nn
 
 from rnalm.models.attention import attention, attention_weights
 from rnalm.tokens.packing import PackedBatch
-from rnalm.tokens.rinalmo import MASK, PAD, TOKENS
+from rnalm.tokens.rinalmo import MASK, PAD, TOKENISER, TOKENS
 
 MASKED_IN_TRAINING = 0.15 * 0.8
 
@@ -40,6 +40,8 @@ class RinalmoConfig:
 
 
 class Rinalmo(nn.Module):
+    tokeniser = TOKENISER
+
     def __init__(self, config: RinalmoConfig):
         super().__init__()
         self.config = config

@@ -14,9 +14,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from rnalm.tokens.masking import mask
 from rnalm.tokens.packing import PackedBatch, pack, token_budget_batches
-from rnalm.tokens.rinalmo import PAD, encode, encode_fragment
+from rnalm.tokens.tokeniser import Tokeniser
 
 # Matrix kernels are prepared once per shape: a few shapes instead of a new one for every micro-batch.
 TOKEN_MULTIPLE, SELECTED_MULTIPLE = 256, 64
@@ -72,44 +71,46 @@ def global_batches(shards: list[Path], batch_size: int, first_row: int = 0) -> I
         yield rest
 
 
-def prepare(rows: pl.DataFrame, key: np.uint64, rank: int, world_size: int, token_budget: int) -> GlobalBatch:
+def prepare(
+    rows: pl.DataFrame, tokeniser: Tokeniser, key: np.uint64, rank: int, world_size: int, token_budget: int
+) -> GlobalBatch:
     """Mask all rows of a global batch and pack this process's share.
 
     rows: columns row, sequence, is_fragment; key: the mask key of the epoch; token_budget: tokens per micro-batch.
     """
     clean = [
-        encode_fragment(sequence) if is_fragment else encode(sequence)
+        tokeniser.encode_fragment(sequence) if is_fragment else tokeniser.encode(sequence)
         for sequence, is_fragment in rows.select("sequence", "is_fragment").iter_rows()
     ]
-    masked = [mask(ids, row, key) for ids, row in zip(clean, rows["row"], strict=True)]
+    masked = [tokeniser.mask(ids, row, key) for ids, row in zip(clean, rows["row"], strict=True)]
     lengths = [len(ids) for ids in clean]
     share = shares(lengths, world_size)[rank]
     micro_batches = []
     for members in token_budget_batches([lengths[i] for i in share], token_budget):
         members = [share[i] for i in members]
-        micro_batches.append(pack_masked([clean[i] for i in members], [masked[i] for i in members]))
+        micro_batches.append(pack_masked([clean[i] for i in members], [masked[i] for i in members], tokeniser.pad))
     # The loss is divided by it: a rest of very few, short sequences may have none.
     selected = max(1, sum(len(selected) for _, selected in masked))
-    return GlobalBatch(micro_batches or [idle()], sum(lengths), selected)
+    return GlobalBatch(micro_batches or [idle(tokeniser.pad)], sum(lengths), selected)
 
 
-def pack_masked(clean: list[np.ndarray], masked: list[tuple[np.ndarray, np.ndarray]]) -> MaskedBatch:
-    """Encoded sequences and what `mask` made of them -> one micro-batch."""
+def pack_masked(clean: list[np.ndarray], masked: list[tuple[np.ndarray, np.ndarray]], pad: int) -> MaskedBatch:
+    """Encoded sequences and what `Tokeniser.mask` made of them -> one micro-batch."""
     starts = np.cumsum([0, *map(len, clean[:-1])])
     selected = np.concatenate([start + where for start, (_, where) in zip(starts, masked, strict=True)])
     targets = np.concatenate([ids[where] for ids, (_, where) in zip(clean, masked, strict=True)]).astype(np.int64)
-    filler = np.full(-sum(map(len, clean)) % TOKEN_MULTIPLE, PAD, dtype=np.uint8)
+    filler = np.full(-sum(map(len, clean)) % TOKEN_MULTIPLE, pad, dtype=np.uint8)
     missing = -len(selected) % SELECTED_MULTIPLE
     return MaskedBatch(
-        pack([ids for ids, _ in masked] + ([filler] if len(filler) else [])),
+        pack([ids for ids, _ in masked] + ([filler] if len(filler) else []), selected),
         torch.from_numpy(np.pad(selected, (0, missing))),
         torch.from_numpy(np.pad(targets, (0, missing), constant_values=IGNORED)),
     )
 
 
-def idle() -> MaskedBatch:
+def idle(pad: int) -> MaskedBatch:
     """Padding alone, every target ignored: for a process without a sequence, which must yet reduce gradients."""
-    padding = pack([np.full(TOKEN_MULTIPLE, PAD, dtype=np.uint8)])
+    padding = pack([np.full(TOKEN_MULTIPLE, pad, dtype=np.uint8)])
     nowhere = torch.zeros(SELECTED_MULTIPLE, dtype=torch.int64)
     return MaskedBatch(padding, nowhere, torch.full_like(nowhere, IGNORED))
 

@@ -1,30 +1,25 @@
-"""Masked-language modelling: 15 % of the nucleotides, of which 80 % masked, 10 % replaced, 10 % kept.
+"""What the families' masked-language modelling has in common: 15 % selected; of these 80 % masked, 10 % replaced.
 
-Replacements come from A, C, G, T and N (paper, appendix A). Which tokens and what happens to them is
-a function of (key, row, position) alone: any process can compute the masks of any row.
+The rest of the selected keep their token. Random numbers are counted by (row, position), see `rnalm.randomness`.
 """
 
 import numpy as np
-
-from rnalm.randomness import bits
-from rnalm.tokens.rinalmo import MASK, REPLACEMENTS
 
 SELECTED, MASKED, REPLACED = 0.15, 0.8, 0.1
 MAXIMUM_LENGTH = 1 << 20
 
 
-def mask(ids: np.ndarray, row: int, key: np.uint64) -> tuple[np.ndarray, np.ndarray]:
-    """One encoded sequence -> (ids with masks and replacements, indices of the selected positions).
+def counters(row: int, length: int) -> np.ndarray:
+    """(length,) uint64: row and position in one counter; at most 2^20 positions."""
+    return np.uint64(row) * np.uint64(MAXIMUM_LENGTH) + np.arange(length, dtype=np.uint64)
 
-    ids: (length,) uint8, at most 2^20 tokens; special tokens are never selected.
+
+def conceal(ids, selected, fate, choice, mask: int, replacements: np.ndarray) -> np.ndarray:
+    """A copy of `ids` in which the selected tokens are masked, replaced or kept.
+
+    selected: (n,) positions; fate, choice: (n,) uniform in [0, 1): which of the three, and which replacement
     """
-    # Row and position share one 64-bit counter.
-    counters = np.uint64(row) * np.uint64(MAXIMUM_LENGTH) + np.arange(len(ids), dtype=np.uint64)
-    random = bits(key, counters)
-    share = (random >> np.uint64(11)) * 2.0**-53
-    selected = np.flatnonzero((share < SELECTED) & (ids > MASK))
     masked = ids.copy()
-    chosen, share = random[selected], share[selected] / SELECTED
-    replacement = REPLACEMENTS[((chosen & np.uint64(0x7FF)) * np.uint64(len(REPLACEMENTS))) >> np.uint64(11)]
-    masked[selected] = np.where(share < MASKED, MASK, np.where(share < MASKED + REPLACED, replacement, ids[selected]))
-    return masked, selected
+    replacement = replacements[(choice * len(replacements)).astype(np.int64)]
+    masked[selected] = np.where(fate < MASKED, mask, np.where(fate < MASKED + REPLACED, replacement, ids[selected]))
+    return masked

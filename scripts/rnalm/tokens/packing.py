@@ -13,10 +13,15 @@ import torch
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """ids: (tokens,) int64; lengths: tokens of each sequence, special tokens included, in stream order."""
+    """ids: (tokens,) int64; lengths: tokens of each sequence, special tokens included, in stream order.
+
+    selected: (tokens,) bool, True where masked-language modelling selected the token, or None outside of it. Of a
+    token that was selected and kept, the ids alone do not say so; a model that sees pairs must not see its pairs.
+    """
 
     ids: torch.Tensor
     lengths: tuple[int, ...]
+    selected: torch.Tensor | None = None
 
     @cached_property
     def cu_seqlens(self) -> torch.Tensor:
@@ -39,13 +44,18 @@ class PackedBatch:
         return stream.split(self.lengths)
 
     def to(self, device) -> "PackedBatch":
-        return PackedBatch(self.ids.to(device, non_blocking=True), self.lengths)
+        selected = None if self.selected is None else self.selected.to(device, non_blocking=True)
+        return PackedBatch(self.ids.to(device, non_blocking=True), self.lengths, selected)
 
 
-def pack(encoded: list[np.ndarray]) -> PackedBatch:
-    """Encoded sequences (1-D integer arrays) -> one PackedBatch in the same order."""
-    ids = np.concatenate(encoded).astype(np.int64)
-    return PackedBatch(torch.from_numpy(ids), tuple(map(len, encoded)))
+def pack(encoded: list[np.ndarray], selected: np.ndarray | None = None) -> PackedBatch:
+    """Encoded sequences (1-D integer arrays) -> one PackedBatch in the same order; selected: positions in it."""
+    ids = torch.from_numpy(np.concatenate(encoded).astype(np.int64))
+    mark = None
+    if selected is not None:
+        mark = torch.zeros(len(ids), dtype=torch.bool)
+        mark[torch.from_numpy(selected)] = True
+    return PackedBatch(ids, tuple(map(len, encoded)), mark)
 
 
 def from_padded(ids: torch.Tensor, keep: torch.Tensor) -> PackedBatch:

@@ -21,7 +21,6 @@ from rnalm.structure.decoding import candidates
 from rnalm.structure.tuning import THRESHOLDS, tune_threshold
 from rnalm.tasks.structure import Record
 from rnalm.tokens.packing import pack, token_budget_batches
-from rnalm.tokens.rinalmo import encode
 from rnalm.training.schedule import linear
 
 # RNAs per forward pass without gradients, in tokens.
@@ -59,7 +58,7 @@ class Finetuned:
 
 def finetune(model: PairModel, train: list[Record], valid: list[Record], settings: Settings, seed: int) -> Finetuned:
     """Train in place; afterwards the model holds the weights of the epoch with the best validation F1."""
-    device = next(model.parameters()).device
+    device, encode = next(model.parameters()).device, model.encoder.tokeniser.encode
     result, best, step = Finetuned(), None, 0
     model.requires_grad_(False)
     optimizer = torch.optim.Adam([{"params": unfreeze(model, settings.unfreeze[0]), "factor": 1.0}])
@@ -124,9 +123,10 @@ def pair_probabilities(model: PairModel, sequences: list[str], precision: str):
     """Yield (index, (L, L) fp32 array of pairing probabilities), long sequences first."""
     model.eval()
     device = next(model.parameters()).device
-    for members in token_budget_batches([len(sequence) + 2 for sequence in sequences], TOKENS_PER_BATCH):
+    encoded = [model.encoder.tokeniser.encode(sequence) for sequence in sequences]
+    for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
         with autocast(precision, device):
-            logits = model(pack([encode(sequences[i]) for i in members]).to(device))
+            logits = model(pack([encoded[i] for i in members]).to(device))
         for i, matrix in zip(members, logits, strict=True):
             yield i, matrix.float().sigmoid().cpu().numpy()
 

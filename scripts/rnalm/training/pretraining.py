@@ -22,7 +22,7 @@ from torch import nn
 
 from rnalm.provenance import load, outputs
 from rnalm.randomness import key
-from rnalm.tokens.loader import IGNORED, MaskedBatch, global_batches, prepare
+from rnalm.tokens.loader import IGNORED, GlobalBatch, MaskedBatch, global_batches, prepare
 from rnalm.training.checkpoints import State
 from rnalm.training.history import Reporter
 from rnalm.training.schedule import warmup_cosine
@@ -165,11 +165,15 @@ class Pretraining:
                 if step % settings.checkpoint_steps == 0 or step == self.last_step:
                     self._save()
 
+    def _prepare(self, rows, mask_key) -> GlobalBatch:
+        tokeniser, budget = self.engine.module.encoder.tokeniser, self.settings.tokens_per_microbatch
+        return prepare(rows, tokeniser, mask_key, self.rank, self.world_size, budget)
+
     def _step(self, rows, mask_key) -> dict:
         started = time.perf_counter()
         rate = self._set_learning_rate()
         torch.manual_seed(int(key(self.seed, "dropout", self.finished, self.rank) >> 1))
-        work = prepare(rows, mask_key, self.rank, self.world_size, self.settings.tokens_per_microbatch)
+        work = self._prepare(rows, mask_key)
         self.engine.train()
         sums = torch.zeros(2, device=self.device)
         for masked in work.micro_batches:
@@ -215,7 +219,7 @@ class Pretraining:
         sums = torch.zeros(3, dtype=torch.float64)
         mask_key = key(self.seed, "mask", "validation")
         for rows in global_batches(outputs(self.validation, ".parquet"), self.settings.batch_size):
-            work = prepare(rows, mask_key, self.rank, self.world_size, self.settings.tokens_per_microbatch)
+            work = self._prepare(rows, mask_key)
             for masked in work.micro_batches:
                 loss, right = self.engine(masked.to(self.device))
                 sums += torch.tensor(
