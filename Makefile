@@ -1,6 +1,8 @@
 # make demo   set up, then the embedded run: real RNA to an evaluated model, results/demo/report/index.html
 # make test   set up, then all tests
 # make lint   formatters, linters, room order
+# make fuzz   100,000 damaged input files through the corpus, INPUTS=... for another number
+# make bench-corpus   made records through the corpus, beside seqkit: docs/benchmarks.md
 
 SHELL := bash
 PYTHON ?= python3
@@ -15,7 +17,7 @@ CPU_TORCH = $(shell if ! command -v nvidia-smi && $(PYTHON) -c \
 	then echo --extra-index-url $(CPU_WHEELS); fi 2> /dev/null)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(CPU_TORCH)
 
-.PHONY: demo test lint setup setup-test
+.PHONY: demo test lint fuzz bench-corpus setup setup-test
 
 setup: $(VENV)/installed
 setup-test: $(VENV)/installed-test
@@ -43,3 +45,19 @@ lint: setup-test
 	snakefmt --check workflow
 	lint-imports --no-cache
 	snakemake --lint --configfile config/demo.yaml
+
+INPUTS ?= 100000
+
+fuzz: setup-test
+	bash tests/system_packages.sh
+	python tests/fuzz/fuzz.py $(INPUTS)
+
+PART ?= all
+RECORDS ?= 1000000 10000000
+SEQKIT_RECORDS ?= 1000000
+REPETITIONS ?= 5
+
+bench-corpus: setup-test
+	bash tests/system_packages.sh
+	python tests/benchmarks/corpus.py --part $(PART) --records $(RECORDS) --seqkit-records $(SEQKIT_RECORDS) \
+		--repetitions $(REPETITIONS)
