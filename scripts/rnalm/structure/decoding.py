@@ -38,25 +38,24 @@ def candidates(probabilities: np.ndarray, sequence: str, floor: float) -> tuple[
     Returns pairs (n, 2) int32 and their probabilities (n,), descending; for any threshold >= floor the first
     `sum(probabilities > threshold)` of them are what `greedy` finds at that threshold.
     """
+    cells, strengths = allowed(probabilities, sequence, floor)
+    order = np.argsort(-strengths, kind="stable")  # ties keep row order, as the first maximum of the dense search does
+    taken = sweep(cells[order], len(sequence))
+    return cells[order][taken], strengths[order][taken]
+
+
+def allowed(probabilities: np.ndarray, sequence: str, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Canonical cells i < j, at least 4 nt apart, above `floor`, in row order: (n, 2) int32 and their values (n,)."""
     matrix = np.asarray(probabilities)
     if matrix.shape != (len(sequence), len(sequence)):
         raise ValueError(f"probabilities of shape {matrix.shape} for a sequence of {len(sequence)} nt")
     if matrix.dtype != np.float64:
         matrix = matrix.astype(np.float32, copy=False)
     codes = CODES[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
-    cells, strengths = above(matrix, codes, matrix.dtype.type(floor))
-    order = np.argsort(-strengths, kind="stable")  # ties keep row order, as the first maximum of the dense search does
-    taken = sweep(cells[order], len(sequence))
-    return cells[order][taken], strengths[order][taken]
-
-
-def above(matrix, codes, floor):
-    """Allowed cells i < j above `floor` in row order: (n, 2) int32 and their values (n,)."""
-    flat = np.flatnonzero(matrix > floor)
+    flat = np.flatnonzero(matrix > matrix.dtype.type(floor))
     i, j = np.divmod(flat, len(codes))
-    allowed = (j - i >= MINIMUM_DISTANCE) & CANONICAL[codes[i], codes[j]]
-    cells = np.stack((i[allowed], j[allowed]), axis=1).astype(np.int32)
-    return cells, matrix.ravel()[flat[allowed]]
+    kept = (j - i >= MINIMUM_DISTANCE) & CANONICAL[codes[i], codes[j]]
+    return np.stack((i[kept], j[kept]), axis=1).astype(np.int32), matrix.ravel()[flat[kept]]
 
 
 @numba.njit(cache=True)
