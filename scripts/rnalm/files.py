@@ -1,9 +1,14 @@
-"""Atomic outputs: written beside the target, flushed, renamed."""
+"""Atomic outputs: written beside the target, flushed, renamed.
+
+What a killed process left beside a target goes when the target is written again.
+"""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +18,7 @@ def atomic(path):
     """Yield a temporary path beside `path`; on success it becomes `path`, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
         yield temporary
         with open(temporary, "rb") as handle:
@@ -28,15 +33,48 @@ def atomic_directory(path):
     """Yield an empty directory beside `path`; on success it replaces `path`, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = beside(path)
     temporary.mkdir()
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
+        if path.exists():
+            # To remove it takes time: a process that is killed meanwhile must not leave half of it under this name.
+            earlier = temporary.with_suffix(".earlier.tmp")
+            os.replace(path, earlier)
+            os.replace(temporary, path)
+            shutil.rmtree(earlier)
+        else:
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def beside(path: Path) -> Path:
+    """A temporary name beside `path`, free; what processes that no longer run left under such names is removed."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d+)(\.earlier)?\.tmp")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if (found := name.fullmatch(left.name)) and not another_runs(int(found[1])):
+            remove(left)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def another_runs(process: int) -> bool:
+    """Whether this number is that of another process that is running."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path, text: str) -> None:

@@ -1,7 +1,7 @@
 """RNA-like FASTA of any size, for benchmarks: python made_records.py RECORDS OUTPUT[.gz] ...
 
 Lengths follow RNAcentral's active sequences: 21 % below 100 nt, 10 % 100-200, 22 % 200-400, 20 % 400-600, 8 % 600-1024,
-19 % above, up to 7,900 nt; mean 500 nt, median 376 (455 when cut at 1024). What makes a corpus work is there too:
+19 % above, up to 7,900 nt; mean 496 nt, median 373 (454 when cut at 1024). What makes a corpus work is there too:
 - half of the records are members of families, copies of an ancestor with 0.5 to 12 % of its letters substituted, lost
   or inserted, so that two members are about 77 to 99 % identical; the other half are like no other record;
 - one in eight repeats an earlier record letter by letter; with the members of short families that happen to be equal
