@@ -4,8 +4,9 @@ import argparse
 import shutil
 from pathlib import Path
 
+import polars as pl
 from rnalm import errors, files, provenance
-from rnalm.corpus import clustering, mmseqs, partitions
+from rnalm.corpus import clustering, mmseqs, partitions, succession
 
 
 @errors.exits
@@ -15,14 +16,18 @@ def main():
     parser.add_argument("--min-seq-id", required=True, type=float)
     parser.add_argument("--coverage", required=True, type=float)
     parser.add_argument("--split-memory-limit", required=True, help="bytes, K, M or G; 0: all memory")
+    parser.add_argument("--previous", nargs="?", type=Path, help="manifest of cluster of a corpus whose ids are kept")
     parser.add_argument("--threads", required=True, type=int)
     parser.add_argument("--state", required=True, type=Path, help="working folder; a killed run goes on from there")
     parser.add_argument("--manifest", required=True, type=Path)
     a = parser.parse_args()
 
     settings = {"min_seq_id": a.min_seq_id, "coverage": a.coverage, "split_memory_limit": a.split_memory_limit}
-    with provenance.stage("cluster", a.manifest, [a.sequences], settings) as record:
+    inputs = [path for path in (a.sequences, a.previous) if path]
+    with provenance.stage("cluster", a.manifest, inputs, settings) as record:
         clusters = clustering.cluster(a.sequences, a.state, threads=a.threads, **settings)
+        if a.previous:
+            clusters = succession.inherit(clusters, pl.scan_parquet(provenance.outputs(a.previous, ".parquet")))
         output = a.manifest.parent / "clusters.parquet"
         with files.atomic(output) as temporary:
             partitions.write(clusters, temporary)

@@ -74,7 +74,8 @@ def check(settings: dict, where, schema: str = "config") -> dict:
         # A key that is misspelt is unknown and missing at once: unknown says more.
         raise InputError(where, *explained(min(errors, key=lambda error: error.validator != "additionalProperties")))
     complete = with_defaults(settings, validator.schema)
-    RELATIONS.get(schema, lambda settings, where: None)(complete, where)
+    for relation in RELATIONS.get(schema, ()):
+        relation(complete, where)
     return complete
 
 
@@ -134,6 +135,14 @@ def check_lengths(config: dict, where) -> None:
         raise InputError(where, problem, "no sequence is left; give a larger one")
 
 
+def check_previous(config: dict, where) -> None:
+    """InputError if a corpus updates itself."""
+    corpus = config["corpus"]
+    if corpus["previous"] == corpus["name"]:
+        problem = f"key 'corpus.previous' is wrong: {corpus['name']} is this corpus itself"
+        raise InputError(where, problem, "give this corpus a new corpus.name, so that the earlier one stays")
+
+
 def check_heads(model: dict, where) -> None:
     """InputError if the heads do not share the width, or a head cannot be rotated by halves."""
     dim, heads = model["dim"], model["heads"]
@@ -142,4 +151,4 @@ def check_heads(model: dict, where) -> None:
         raise InputError(where, problem, f"give a multiple of {2 * heads}")
 
 
-RELATIONS = {"config": check_lengths, "model": check_heads}
+RELATIONS = {"config": (check_lengths, check_previous), "model": (check_heads,)}

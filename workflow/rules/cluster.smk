@@ -3,7 +3,8 @@
 
 rule cluster:
     input:
-        "results/corpus/{corpus}/sequences/manifest.json",
+        sequences="results/corpus/{corpus}/sequences/manifest.json",
+        previous=previous_clusters,
     output:
         update("results/corpus/{corpus}/clusters.manifest.json"),
     log:
@@ -25,6 +26,6 @@ rule cluster:
     message:
         "Cluster corpus {wildcards.corpus} with MMseqs2"
     shell:
-        "python scripts/cluster.py --sequences {input} --min-seq-id {params.min_seq_id} --coverage {params.coverage} "
-        "--split-memory-limit {params.split_memory_limit} --threads {threads} --state {params.state} "
-        "--manifest {output} &> {log}"
+        "python scripts/cluster.py --sequences {input.sequences} --previous {input.previous} "
+        "--min-seq-id {params.min_seq_id} --coverage {params.coverage} --split-memory-limit {params.split_memory_limit} "
+        "--threads {threads} --state {params.state} --manifest {output} &> {log}"

@@ -34,7 +34,7 @@ def canonical(value):
 config, TASKS, MODEL = checked(config)
 RUN, CORPUS, SEED = config["run"], config["corpus"]["name"], config["seed"]
 SOURCES = {source: part["release"] for source, part in config["corpus"]["sources"].items()}
-LOCK = "config/releases.lock.yaml"
+LOCK = config["releases"]
 EPOCHS = config["pretrain"]["epochs"]
 # Keys of config["pretrain"] that shape the job, not the segment it makes, and keys of the segment that do not shape the
 # model: a change of either must not train anything again.
@@ -110,6 +110,33 @@ def corpus_directory(wildcards):
 def draws(first, end):
     """Manifests of the draws of epochs first..end-1."""
     return [f"results/corpus/{CORPUS}/draws/epoch-{epoch:03d}/manifest.json" for epoch in range(first, end)]
+
+
+# Update of an earlier corpus
+
+
+PREVIOUS = config["corpus"]["previous"]
+DELTA = [f"results/corpus/{CORPUS}/delta/manifest.json"] if PREVIOUS else []
+
+
+@exits
+def previous_manifest(name):
+    """A manifest of the earlier corpus, in a list; empty if there is none to update. It is never made again."""
+    path = Path(f"results/corpus/{PREVIOUS}/{name}")
+    if PREVIOUS and not path.is_file():
+        problem = "does not exist, though the config updates that corpus (corpus.previous)"
+        raise InputError(path, problem, f"make corpus {PREVIOUS} first, with its own config, or leave the key out")
+    return [str(path)] if PREVIOUS else []
+
+
+def previous_clusters(wildcards):
+    """Manifest of the clusters whose ids are kept, in a list; empty if there is no earlier corpus."""
+    return previous_manifest("clusters.manifest.json")
+
+
+def previous_sequences(wildcards):
+    """Manifest of the earlier corpus's sequences, in a list."""
+    return previous_manifest("sequences/manifest.json")
 
 
 # Pre-training: a chain of segments, each named by the epochs that are done at its end
