@@ -274,3 +274,18 @@ def test_bprna_as_published(tmp_path):
     records = structure.load(manifest)
     name, raw, _ = sets["TR0"][0]
     assert records[name].sequence == normalise(raw)
+
+
+def test_a_set_is_a_file_of_structures(tmp_path):
+    for name, records in {
+        "TR0": ">a\nGGGAAACCC\n(((...)))\n>b\nggguuuccc\n(((...)))\n",
+        "TS0": ">c\nACGU\n....\n",
+    }.items():
+        with gzip.open(tmp_path / f"{name}.dbn.gz", "wt") as handle:
+            handle.write(records)
+    sets = structure.from_files(sorted(tmp_path.iterdir()), {})
+    assert {name: [record.id for record in records] for name, records in sets.items()} == {
+        "TR0": ["a", "b"],
+        "TS0": ["c"],
+    }
+    assert sets["TR0"][1].sequence == "GGGTTTCCC" and sets["TR0"][1].pairs == [(0, 8), (1, 7), (2, 6)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.files import write_text
+from rnalm.sequences.compression import BROKEN, GZIP, ZSTD, broken, open_text
 from rnalm.structure.notation import dot_bracket, parse_dot_bracket
 
 
@@ -43,17 +44,25 @@ def structure(name: str, sequence: str, brackets: str, where) -> Structure:
 
 def read(path) -> list[Structure]:
     """The structures of a file; what its name ends in says its format. InputError names the file and what is wrong."""
-    path = Path(path)
-    if path.suffix not in READERS:
-        raise InputError(
-            path, "has no known kind of structures", f"name it {', '.join(f'*{kind}' for kind in READERS)}"
-        )
-    if not path.is_file():
-        raise InputError(path, "does not exist", "check the path")
-    found = READERS[path.suffix](path.read_text(encoding="utf-8"), path)
+    name = Path(uncompressed(path))
+    if name.suffix not in READERS:
+        kinds = ", ".join(f"*{suffix}" for suffix in READERS)
+        raise InputError(path, "has no known kind of structures", f"name it {kinds}")
+    try:
+        with open_text(path) as handle:
+            text = handle.read()
+    except BROKEN as error:
+        raise broken(path, "it ends too early", error) from error
+    found = READERS[name.suffix](text, path)
     if not found:
         raise InputError(path, "is empty", "give at least one structure")
     return found
+
+
+def uncompressed(path) -> str:
+    """The name of a file without what says how it is compressed: `TS0.dbn.gz` -> `TS0.dbn`."""
+    name = Path(path).name
+    return next((name.removesuffix(suffix) for suffix in (*GZIP, *ZSTD) if name.endswith(suffix)), name)
 
 
 def parse_dbn(text: str, where) -> list[Structure]:
@@ -116,7 +125,7 @@ READERS = {
     ".dbn": parse_dbn,
     ".bpseq": parse_bpseq,
     ".ct": parse_ct,
-    ".st": lambda text, path: [parse_st(text, path.stem, path)],
+    ".st": lambda text, path: [parse_st(text, Path(path).stem, path)],
 }
 
 

@@ -1,7 +1,7 @@
 """Data of the secondary-structure task: RNAs with base pairs, and their division into train, valid and test.
 
-Two readers: Stockholm alignments, whose consensus structure is projected onto each row, and bpRNA's `.st`
-files in the zip of the SPOT-RNA split. Three rules divide the RNAs:
+Three readers: Stockholm alignments, whose consensus structure is projected onto each row, bpRNA's `.st` files in
+the zip of the SPOT-RNA split, and files of structures, one per set. Three rules divide the RNAs:
 
 - `random`: parts of one shuffled pool;
 - `family`: one family is the test, the others make train and valid;
@@ -28,7 +28,7 @@ from rnalm.randomness import bits, digest_counters, key
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
-from rnalm.structure.files import parse_st
+from rnalm.structure.files import parse_st, read, uncompressed
 
 # Keys of a task's config that shape its data; the others are about training.
 KEYS = ("task", "source", "reader", "expected", "families", "max_length", "max_test_length", "splits")
@@ -149,7 +149,16 @@ def member_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path) -> str:
         raise InputError(where, f"is not text ({error})", "get the archive again") from error
 
 
-READERS = {"stockholm": from_stockholm, "st_zip": from_st_zip}
+def from_files(paths, settings: dict) -> dict[str, list[Record]]:
+    """Files of structures (`*.dbn`, `*.ct`, `*.bpseq`, also compressed); a set is a file. They name no families."""
+    sets = {}
+    for path in paths:
+        name = uncompressed(path).partition(".")[0]
+        sets[name] = [Record(item.name, name, normalise(item.sequence), item.pairs) for item in read(path)]
+    return sets
+
+
+READERS = {"stockholm": from_stockholm, "st_zip": from_st_zip, "files": from_files}
 
 
 # Intake checks
