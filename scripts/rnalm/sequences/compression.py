@@ -5,6 +5,8 @@ gzip (also blocked, several members) by isal, zstd by Arrow. A truncated or corr
 
 import codecs
 import io
+import os
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -16,11 +18,18 @@ from rnalm.errors import InputError
 
 GZIP = (".gz", ".bgz")
 ZSTD = (".zst",)
+# Blocked gzip (SAM/BAM specification, section 4.1) is many members; an empty one ends the file. Without it a file that
+# is cut between two members would look whole.
+BLOCKED = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
+LAST_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 BROKEN = (EOFError, OSError, isal_zlib.error, zlib.error)
 
 
 def open_binary(path, suffix: str | None = None) -> BinaryIO:
-    """The decompressed bytes of a file whose name ends in `suffix`, or would if it had its final name."""
+    """The decompressed bytes of a file whose name ends in `suffix`, or would if it had its final name.
+
+    One of BROKEN, here or from a read: the file is truncated or corrupt. InputError: no such file
+    """
     path = Path(path)
     if path.is_dir():
         raise InputError(path, "is a folder", "name a file")
@@ -28,10 +37,20 @@ def open_binary(path, suffix: str | None = None) -> BinaryIO:
         raise InputError(path, "does not exist", "check the path")
     suffix = suffix or path.suffix
     if suffix in GZIP:
+        check_last_block(path)
         return igzip.open(path, "rb")
     if suffix in ZSTD:
         return pyarrow.input_stream(str(path), compression="zstd")
     return open(path, "rb")
+
+
+def check_last_block(path: Path) -> None:
+    """EOFError if blocked gzip does not end in its empty block."""
+    with open(path, "rb") as handle:
+        if BLOCKED.match(handle.read(16)):
+            handle.seek(-min(len(LAST_BLOCK), path.stat().st_size), os.SEEK_END)
+            if handle.read() != LAST_BLOCK:
+                raise EOFError("blocked gzip without its last, empty block")
 
 
 def open_text(path) -> io.TextIOWrapper:

@@ -14,13 +14,12 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnalm.errors import InputError
 from rnalm.sequences.compression import BROKEN, broken, open_text
+from rnalm.sequences.headers import NCBI, SPACE
 from rnalm.sequences.stockholm import StockholmFamily, read_stockholm
 
 __all__ = ["FastaRecord", "StockholmFamily", "read_fasta", "read_stockholm"]
 
-HEADER = re.compile(r"\s*([^\s\x01]*)\s*(.*)", re.DOTALL)
-# NCBI writes `gi|number|database|accession|` (before 2016) and `database|accession|`.
-NCBI_DATABASES = {"ref", "gb", "emb", "dbj", "tpg", "tpe", "tpd"}
+HEADER = re.compile(rf"[{SPACE}]*([^{SPACE}\x01]*)[{SPACE}]*(.*)", re.DOTALL)
 
 
 class FastaRecord(NamedTuple):
@@ -68,11 +67,5 @@ def _parse(path, handle) -> Iterator[tuple[str, str]]:
 def _split(header: str) -> tuple[str, str]:
     """Header without '>' -> (accession, description); Ctrl-A, which joins NCBI titles, stays in the description."""
     word, description = HEADER.match(header).groups()
-    return _ncbi_accession(word), description
-
-
-def _ncbi_accession(word: str) -> str:
-    fields = word.split("|")
-    if fields[0] == "gi" and len(fields) > 3:
-        fields = fields[2:]
-    return fields[1] if len(fields) > 1 and fields[0] in NCBI_DATABASES else word
+    found = re.match(NCBI, word)
+    return found[1] if found else word, description.rstrip(SPACE)
