@@ -17,7 +17,7 @@ CPU_TORCH = $(shell if ! command -v nvidia-smi && $(PYTHON) -c \
 	then echo --extra-index-url $(CPU_WHEELS); fi 2> /dev/null)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(CPU_TORCH)
 
-.PHONY: demo test lint fuzz bench-corpus setup setup-test
+.PHONY: demo test lint fuzz bench-corpus bench-decoders setup setup-test
 
 setup: $(VENV)/installed
 setup-test: $(VENV)/installed-test
@@ -61,3 +61,6 @@ bench-corpus: setup-test
 	bash tests/system_packages.sh
 	python tests/benchmarks/corpus.py --part $(PART) --records $(RECORDS) --seqkit-records $(SEQKIT_RECORDS) \
 		--repetitions $(REPETITIONS)
+
+bench-decoders: setup-test
+	python tests/benchmarks/decoders.py
