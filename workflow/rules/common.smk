@@ -45,6 +45,7 @@ OPERATION = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log
 wildcard_constraints:
     source=r"[a-z][a-z0-9_]*",
     release=r"[^/]+",
+    limits=r"[^/]+",
     corpus=re.escape(CORPUS),
     run=re.escape(RUN),
     epoch=r"\d{3}",
@@ -55,16 +56,6 @@ wildcard_constraints:
 
 
 # Downloads
-
-
-def release(wildcards):
-    """The release of a source of the corpus."""
-    return SOURCES[wildcards.source]
-
-
-def retrieved(wildcards):
-    """Manifest of the pinned release of a source of the corpus."""
-    return f"resources/{wildcards.source}/{release(wildcards)}/manifest.json"
 
 
 def task_source(wildcards):
@@ -95,7 +86,8 @@ def pinned(wildcards):
 # Corpus and draws
 
 
-NORMALISED = [f"results/corpus/{CORPUS}/normalised/{source}/manifest.json" for source in SOURCES]
+LIMITS = "{min_length}-{max_length}nt-n{max_n_fraction}".format_map(config["corpus"])
+NORMALISED = [f"results/normalised/{source}/{release}/{LIMITS}/manifest.json" for source, release in SOURCES.items()]
 SEQUENCES = f"results/corpus/{CORPUS}/sequences/manifest.json"
 CLUSTERS = f"results/corpus/{CORPUS}/clusters.manifest.json"
 VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
@@ -137,6 +129,21 @@ def previous_clusters(wildcards):
 def previous_sequences(wildcards):
     """Manifest of the earlier corpus's sequences, in a list."""
     return previous_manifest("sequences/manifest.json")
+
+
+def compared_tasks():
+    """Tasks whose items were searched against the earlier corpus too."""
+    return [task for task in TASKS if Path(f"results/corpus/{PREVIOUS}/leakage/{task}/manifest.json").is_file()]
+
+
+def previous_leakage(wildcards):
+    """Manifests of the searches against the earlier corpus."""
+    return [f"results/corpus/{PREVIOUS}/leakage/{task}/manifest.json" for task in compared_tasks()]
+
+
+def compared_leakage(wildcards):
+    """Manifests of the searches of the same tasks against this corpus."""
+    return [f"results/corpus/{CORPUS}/leakage/{task}/manifest.json" for task in compared_tasks()]
 
 
 # Pre-training: a chain of segments, each named by the epochs that are done at its end
