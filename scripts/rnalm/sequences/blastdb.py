@@ -1,12 +1,14 @@
 """BLAST nucleotide databases, version 5 (and 4), read by NCBI's own blastdbcmd.
 
-A database is many files; blastdbcmd notices most damage by itself, but gives made-up sequences where the file
-of sequences is cut, and ends well where the index is. Both are checked here. A sequence that several
-accessions share comes once for each of them, with its taxid and title.
+A database is many files; blastdbcmd notices most damage by itself, but makes up sequences where their file is
+cut, and ends well where the index is. So sizes and the number of records are checked here. A sequence that
+several accessions share comes once for each of them, with its taxid and title.
 """
 
+import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -68,7 +70,7 @@ def find(path: Path) -> Path:
 
 
 def check(database: Path) -> int:
-    """The number of sequences in a database; InputError if a volume's sequences are cut."""
+    """The number of sequences in a database; InputError if there is none, or a volume is cut."""
     done = subprocess.run([*command(database), "-info"], capture_output=True, text=True, errors="replace")
     sequences = SEQUENCES.search(done.stdout)
     if done.returncode or not sequences:
@@ -76,18 +78,46 @@ def check(database: Path) -> int:
     for volume in done.stdout.partition("Volumes:")[2].split("\n"):
         if volume.strip():
             check_volume(Path(volume.strip()))
-    return int(sequences[1].replace(",", ""))
+    count = int(sequences[1].replace(",", ""))
+    if not count:
+        raise InputError(database, "holds no sequence", REMEDY)
+    return count
 
 
 def check_volume(volume: Path) -> None:
-    """InputError if the sequences end before the last offset of their index, a big-endian integer at its end."""
-    index, sequences = (volume.with_name(f"{volume.name}.{kind}") for kind in ("nin", "nsq"))
+    """InputError if the headers or the sequences of a volume are not as long as its index says."""
+    index, headers, sequences = (volume.with_name(f"{volume.name}.{kind}") for kind in ("nin", "nhr", "nsq"))
     try:
-        end, size = int.from_bytes(index.read_bytes()[-4:], "big"), sequences.stat().st_size
+        for file, end in zip((headers, sequences), ends(index), strict=True):
+            if (size := file.stat().st_size) < end:
+                raise InputError(file, f"has {size:,} of the {end:,} bytes of its index", REMEDY)
     except OSError as error:
         raise InputError(error.filename, f"cannot be read ({error.strerror})", REMEDY) from error
-    if size < end:
-        raise InputError(sequences, f"is truncated: it has {size:,} of {end:,} bytes", REMEDY)
+    except struct.error as error:
+        raise InputError(index, f"is truncated or corrupt ({error})", REMEDY) from error
+
+
+def ends(index: Path) -> tuple[int, int]:
+    """Where the headers and the sequences of a volume end, in bytes: the last of the offsets that its index lists.
+
+    Its fields: version, molecule, in version 5 the volume's number, texts (title, in version 5 a file's name, date)
+    with their lengths, the number of sequences n, letters (8 bytes), the longest sequence; then, n + 1 each, the
+    offsets of headers, sequences and ambiguities. Integers are big-endian, of 4 bytes.
+    """
+    with open(index, "rb") as handle:
+        version, _ = struct.unpack(">2I", handle.read(8))
+        handle.seek(4 if version == 5 else 0, os.SEEK_CUR)
+        for _ in range(3 if version == 5 else 2):
+            handle.seek(*struct.unpack(">I", handle.read(4)), os.SEEK_CUR)
+        (count,) = struct.unpack(">I", handle.read(4))
+        offsets = handle.seek(8 + 4, os.SEEK_CUR)
+        handle.seek(offsets + 4 * count)
+        (headers,) = struct.unpack(">I", handle.read(4))
+        handle.seek(4 * count, os.SEEK_CUR)
+        (sequences,) = struct.unpack(">I", handle.read(4))
+    if os.stat(index).st_size < offsets + 3 * 4 * (count + 1):
+        raise struct.error("it ends among the offsets")
+    return headers, sequences
 
 
 def dump(database: Path, outfmt: str) -> Iterator[bytes]:

@@ -70,7 +70,7 @@ def _parse(path, lines: list[str]) -> Record:
     if not record.sequence:
         problem = "has no sequence of its own"
         raise InputError(_where(path, lines), problem, "get the file with sequences, not with CONTIG lines")
-    if len(record.sequence) != int(record.size):
+    if str(len(record.sequence)) != record.size:
         problem = f"has {len(record.sequence):,} of the {record.size} letters that LOCUS announces"
         raise InputError(_where(path, lines), problem, "get the whole file again")
     return record
