@@ -22,11 +22,14 @@ def main() -> None:
     release = load_release(options.lock, options.source, options.release)
     base_url = options.base_url or None
     parameters = {"source": options.source, "release": options.release, "base_url": base_url or release.base_url}
-    with provenance.stage("retrieve", options.manifest, [options.lock], parameters) as record:
+    with provenance.stage("retrieve", options.manifest, [], parameters) as record:
         folder = Path(options.manifest).parent
-        record.notes = {"files": retrieve(release, base_url, folder), "licence": release.licence, "note": release.note}
-        record.outputs = [folder / file.path for file in release.files]
-        record.counts = {"files": len(record.outputs), "bytes": sum(file["bytes"] for file in record.notes["files"])}
+        found = retrieve(release, base_url, folder)
+        about = {"database": release.database or options.source, "licence": release.licence, "note": release.note}
+        record.notes = {"files": found.files, "absent": found.absent, **about}
+        record.outputs = [folder / path for path in found.outputs]
+        sizes = sum((folder / path).stat().st_size for path in found.outputs)
+        record.counts = {"files": len(found.outputs), "bytes": sizes, "absent": len(found.absent)}
 
 
 if __name__ == "__main__":

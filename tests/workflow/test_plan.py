@@ -38,7 +38,7 @@ def expected(config: dict) -> dict[str, int]:
 def test_paper_run_is_planned_verbatim_from_a_clone(clone):
     jobs = planned("--profile", "slurm", "-n", "all", cwd=clone)
     assert jobs == expected(settings("config/config.yaml"))
-    assert (jobs["normalise"], jobs["draw"], jobs["pretrain"]) == (4, 6, 6)
+    assert (jobs["normalise"], jobs["draw"], jobs["pretrain"]) == (5, 6, 6)
 
 
 def test_demo_is_planned_with_its_profile_and_without_any(clone):
@@ -119,6 +119,45 @@ def test_a_finished_run_has_nothing_to_do_and_more_epochs_add_only_their_own_job
     other = with_settings(clone, epochs=4, segment_epochs=2, weight_decay=0.1)
     jobs = planned(*DEMO, "--configfile", other, "-n", "pretrain_all", cwd=clone)
     assert jobs == {"pretrain": 2, "export": 1, "pretrain_all": 1}
+
+
+def with_corpus(clone, **corpus) -> tuple:
+    """Options that plan the corpus of the demo's config with other settings of corpus."""
+    config = settings("config/demo.yaml")
+    config["corpus"] |= corpus
+    path = f"config/{corpus['name']}.yaml"
+    (clone / path).write_text(yaml.safe_dump(config))
+    return (*DEMO, "--configfile", path)
+
+
+def test_an_update_reads_only_what_is_new_and_compares_with_the_earlier_corpus(quick):
+    lock = settings("config/releases.lock.yaml")
+    lock["rfam"]["demo-2"] = lock["rfam"]["demo"]
+    (quick / "config/releases.lock.yaml").write_text(yaml.safe_dump(lock))
+    sources = {"rfam": {"release": "demo"}, "rnacentral": {"release": "26.0"}}
+    first = with_corpus(quick, name="old", sources=sources)
+    done = snakemake(*first, "--", "corpus_all", cwd=quick)
+    assert done.returncode == 0, done.stderr
+
+    update = with_corpus(quick, name="new", previous="old", sources=sources | {"rfam": {"release": "demo-2"}})
+    jobs = planned(*update, "-n", "corpus_all", cwd=quick)
+    assert [jobs[rule] for rule in ("retrieve", "normalise", "deduplicate", "cluster", "delta")] == [1, 1, 1, 1, 1]
+    done = snakemake(*update, "-p", "--", "corpus_all", cwd=quick)
+    assert done.returncode == 0, done.stderr
+    (clustered,) = [line for line in done.stderr.splitlines() if "scripts/cluster.py" in line]
+    assert "--previous results/corpus/old/clusters.manifest.json " in clustered
+    (compared,) = [line for line in done.stderr.splitlines() if "scripts/delta.py" in line]
+    assert "--previous-sequences results/corpus/old/sequences/manifest.json " in compared
+    for options in (first, update):
+        assert planned(*options, "-n", "corpus_all", cwd=quick) == {}
+
+
+def test_an_update_of_a_corpus_that_is_not_there_ends_in_one_line(clone):
+    done = snakemake(*with_corpus(clone, name="new", previous="old"), "-n", "corpus_all", cwd=clone)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "does not exist" in error and "make corpus old first" in error
+    assert "Traceback" not in done.stderr
 
 
 def test_segments_continue_each_other(clone):

@@ -12,12 +12,12 @@ rule retrieve:
     localrule: True
     conda:
         "../../envs/retrieve.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem="1GB",
         runtime="2d",
     params:
-        stage_version=1,
+        stage_version=2,
         lock=LOCK,
         pinned=pinned,
         base_url=base_url,

@@ -1,12 +1,15 @@
-"""The lock of releases, config/releases.lock.yaml: which files a release of a source has."""
+"""The lock of releases, config/releases.lock.yaml: which files a release of a source has, and where they lie.
+
+A release names its files, or listings: files of the database itself from which `listings` knows the other ones
+(a table of species, the volumes of a BLAST database). The keys stand in workflow/schemas/release.schema.yaml.
+"""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import unquote
 
-import yaml
-
+from rnalm import config
 from rnalm.errors import InputError
 
 
@@ -15,12 +18,17 @@ class File:
     """One file of a release; what is not known is None and not checked.
 
     path:     where it lies, relative to the base URL and to resources/{source}/{release}/
-    format:   fasta, stockholm or archive
-    use:      corpus (normalise reads it) or task
+    format:   fasta, stockholm, genbank, blastdb (its path is the database's name), table, archive, or
+              blast_part: a file of a BLAST database, or an archive of such files, which is unpacked
+    use:      corpus (normalise reads it), task, listing, or part (of a database)
     bytes, sha256: pinned size and hash
-    md5_url:  the checksum file the source publishes, relative to the base URL
+    md5_url:  the MD5 file the source publishes, relative to the base URL
+    bsd_sum:  (sum, blocks) that the source publishes, as the classic `sum` prints them
+    records_url: release notes that say how many records there are at most, relative to the base URL
     rna_type: of every record in it
     url:      where the file lies if not at the lock's base URL
+    select:   the set of rules of resources/nt_rules.yaml that takes its non-coding RNAs
+    lists, only: how a listing is read (`listings.READERS`), and patterns of the names that are taken from it
     """
 
     path: str
@@ -29,34 +37,53 @@ class File:
     bytes: int | None = None
     sha256: str | None = None
     md5_url: str | None = None
+    bsd_sum: tuple[int, int] | None = None
+    records_url: str | None = None
     rna_type: str | None = None
     url: str | None = None
+    select: str | None = None
+    lists: str | None = None
+    only: tuple[str, ...] = ("*",)
 
 
 @dataclass(frozen=True)
 class Release:
+    """One release of a source.
+
+    version:  what the database itself calls it, where the release's name says more; None: the name
+    newest:   addresses, relative to the base URL, of which the first that answers says what is newest
+    database: whose headers its records have; None: the source's
+    """
+
     base_url: str
     note: str
     licence: str
     files: tuple[File, ...]
+    version: str | None = None
+    newest: tuple[str, ...] = ()
+    database: str | None = None
+
+
+def load_lock(lock) -> dict[str, dict[str, Release]]:
+    """{source: {release: its entry}}, in the lock's order; InputError if anything in it is wrong."""
+    names = {source: list(map(str, releases)) for source, releases in config.read(lock).items()}
+    return {source: {name: load_release(lock, source, name) for name in names[source]} for source in names}
 
 
 def load_release(lock, source: str, release: str) -> Release:
     """One release of the lock; InputError names the nearest known source or release."""
-    if not Path(lock).is_file():
-        raise InputError(lock, "does not exist", "give the lock of releases")
-    try:
-        content = yaml.safe_load(Path(lock).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(lock, f"is no valid YAML ({error})", "correct it") from error
-    entry = _pick(lock, _pick(lock, content, "source", source), f"release of {source}", release)
-    try:
-        return Release(**{**entry, "files": tuple(File(**file) for file in entry["files"])})
-    except (TypeError, KeyError) as error:
-        raise InputError(f"{lock}, {source} {release}", f"has wrong keys ({error})", "correct the entry") from error
+    entry = pick(lock, pick(lock, config.read(lock), "source", source), f"release of {source}", release)
+    where = f"{lock}, {source} {release}"
+    if not isinstance(entry, dict):
+        raise InputError(where, "has no keys", "write it as a mapping, as the other releases")
+    entry = config.check(entry, where, "release")
+    files = [File(**file | {"only": tuple(file.get("only", File.only))}) for file in entry["files"]]
+    kept = {field.name for field in fields(Release)} & set(entry)
+    made = {key: entry[key] for key in kept} | {"version": entry.get("version", release)}
+    return Release(**made | {"files": tuple(files), "newest": tuple(entry.get("newest", ()))})
 
 
-def _pick(lock, choices, kind: str, name: str):
+def pick(lock, choices, kind: str, name: str):
     if not isinstance(choices, dict):
         raise InputError(lock, f"has no {kind} {name!r}", "write it as a mapping, as in the shipped lock")
     known = {str(key): value for key, value in choices.items()}
