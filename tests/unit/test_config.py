@@ -60,6 +60,7 @@ def test_the_files_of_the_project_are_accepted(schema, path):
         ("config", "pretrain.weight_decay", float("nan"), "'pretrain.weight_decay' is wrong"),
         ("config", "pretrain.device", GONE, "'pretrain.device' is missing"),
         ("config", "corpus.max_length", 15, "'corpus.max_length' is wrong: 15 is less than corpus.min_length, 16"),
+        ("config", "corpus.previous", "demo", "'corpus.previous' is wrong: demo is this corpus itself"),
         ("config", "corpus.maxlength", 15, "the nearest known key is 'max_length'"),
         ("config", "corpus.sources", {"Rfam": {"release": "demo"}}, "small letters, digits and '_'"),
         ("config", "tasks", {1: "task.yaml"}, "small letters, digits and '_'"),
