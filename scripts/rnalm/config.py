@@ -144,11 +144,15 @@ def check_previous(config: dict, where) -> None:
 
 
 def check_heads(model: dict, where) -> None:
-    """InputError if the heads do not share the width, or a head cannot be rotated by halves."""
+    """InputError if the heads do not share the width, or a head has an odd number of channels."""
     dim, heads = model["dim"], model["heads"]
     if dim % (2 * heads):
         problem = f"key 'dim' is wrong: {dim} is no even number of channels for each of {heads} heads"
         raise InputError(where, problem, f"give a multiple of {2 * heads}")
+    values = model.get("value_dim", heads)
+    if values % heads:
+        problem = f"key 'value_dim' is wrong: {values} channels are not shared by {heads} heads"
+        raise InputError(where, problem, f"give a multiple of {heads}")
 
 
 RELATIONS = {"config": (check_lengths, check_previous), "model": (check_heads,)}

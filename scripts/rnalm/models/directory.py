@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from rnalm import __version__
 from rnalm.errors import InputError
 from rnalm.files import atomic, read_json, write_json, write_text
 from rnalm.models import registry
+from rnalm.models.encoder import Encoder
 from rnalm.models.heads import PairModel
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
@@ -26,12 +26,12 @@ class ModelDirectory:
     """encoder: with the weights of the directory; model: the encoder with its head, None for a plain encoder."""
 
     config: dict
-    encoder: nn.Module
+    encoder: Encoder
     model: PairModel | None
 
 
 def save(
-    directory, encoder: nn.Module, card: str, model: PairModel | None = None, head: dict | None = None
+    directory, encoder: Encoder, card: str, model: PairModel | None = None, head: dict | None = None
 ) -> list[Path]:
     """Write a model directory; returns its files.
 

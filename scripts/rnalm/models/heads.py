@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from rnalm.models.encoder import Encoder
 from rnalm.tokens.packing import PackedBatch
 
 
@@ -53,7 +54,7 @@ class PairBlock(nn.Module):
 class PairModel(nn.Module):
     """An encoder with a PairHead: what the structure task trains and `rnalm fold` runs."""
 
-    def __init__(self, encoder: nn.Module, width: int, blocks: int):
+    def __init__(self, encoder: Encoder, width: int, blocks: int):
         super().__init__()
         self.encoder = encoder
         self.head = PairHead(encoder.config.dim, width, blocks)

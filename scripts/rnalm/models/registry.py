@@ -2,15 +2,20 @@
 
 from dataclasses import asdict
 
-from torch import nn
-
 from rnalm.errors import InputError
+from rnalm.models.encoder import Encoder
+from rnalm.models.ernie_rna import ErnieRna, ErnieRnaConfig
 from rnalm.models.rinalmo import Rinalmo, RinalmoConfig
+from rnalm.models.rnaret import Rnaret, RnaretConfig
 
-FAMILIES = {"rinalmo": (Rinalmo, RinalmoConfig)}
+FAMILIES = {
+    "rinalmo": (Rinalmo, RinalmoConfig),
+    "ernie_rna": (ErnieRna, ErnieRnaConfig),
+    "rnaret": (Rnaret, RnaretConfig),
+}
 
 
-def build(settings: dict, where="model config") -> nn.Module:
+def build(settings: dict, where="model config") -> Encoder:
     """{family, **sizes} -> encoder with fresh weights. InputError for an unknown family or size."""
     sizes = dict(settings)
     family = sizes.pop("family", None)
@@ -23,7 +28,7 @@ def build(settings: dict, where="model config") -> nn.Module:
         raise InputError(where, str(error), "see config/models/ for the keys of a model") from None
 
 
-def describe(encoder: nn.Module) -> dict:
+def describe(encoder: Encoder) -> dict:
     """The settings that `build` makes this encoder from."""
     family = next(name for name, (model, _) in FAMILIES.items() if isinstance(encoder, model))
     return {"family": family, **asdict(encoder.config)}

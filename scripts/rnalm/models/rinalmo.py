@@ -11,6 +11,7 @@ Notable about the model, and kept exactly:
 Module names are those of the published state dict, so weights load without renaming.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,17 @@ class Rinalmo(nn.Module):
         """Packed ids -> (tokens, d) representation after the final LayerNorm, `<cls>` and `<eos>` included."""
         return self.transformer(token_dropout(self.embedding(batch.ids), batch), batch)
 
+    def levels(self, batch: PackedBatch) -> Iterator[torch.Tensor]:
+        """The scaled embedding and the output of every block, the last after the final LayerNorm, each (tokens, d)."""
+        x = token_dropout(self.embedding(batch.ids), batch)
+        yield x
+        *blocks, last = self.transformer.blocks
+        rotary = self.transformer.rotary(batch, x.dtype)
+        for block in blocks:
+            x = block(x, rotary, batch)
+            yield x
+        yield self.transformer.final_layer_norm(last(x, rotary, batch))
+
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(n, d) -> (n, vocabulary)."""
         return self.lm_mask_head(hidden)
@@ -60,13 +72,10 @@ class Rinalmo(nn.Module):
     def attention_maps(self, batch: PackedBatch) -> list[list[torch.Tensor]]:
         """Per sequence, per layer: (heads, length, length) attention weights."""
         maps = [[] for _ in batch.lengths]
-        x = token_dropout(self.embedding(batch.ids), batch)
-        rotary = self.transformer.rotary(batch, x.dtype)
-        for block in self.transformer.blocks:
-            q, k, _ = block.mh_attn.project(block.attn_layer_norm(x), rotary)
+        for block, x in zip(self.transformer.blocks, self.levels(batch), strict=False):
+            q, k, _ = block.mh_attn.project(block.attn_layer_norm(x), self.transformer.rotary(batch, x.dtype))
             for per_layer, weights in zip(maps, attention_weights(q, k, batch.lengths), strict=True):
                 per_layer.append(weights)
-            x = block(x, rotary, batch)
         return maps
 
 

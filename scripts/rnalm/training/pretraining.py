@@ -20,6 +20,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
+from rnalm.models.encoder import Encoder
 from rnalm.provenance import load, outputs
 from rnalm.randomness import key
 from rnalm.tokens.loader import IGNORED, GlobalBatch, MaskedBatch, global_batches, prepare
@@ -62,7 +63,7 @@ class Settings:
 class MaskedLanguageModel(nn.Module):
     """Encoder and loss in one module: what DeepSpeed wraps."""
 
-    def __init__(self, encoder: nn.Module):
+    def __init__(self, encoder: Encoder):
         super().__init__()
         self.encoder = encoder
 
@@ -73,7 +74,7 @@ class MaskedLanguageModel(nn.Module):
         return loss, (logits.argmax(dim=1) == masked.targets).sum()
 
 
-def start_engine(encoder: nn.Module, settings: Settings, deepspeed_config: dict, device: str):
+def start_engine(encoder: Encoder, settings: Settings, deepspeed_config: dict, device: str):
     """DeepSpeed engine (AdamW) over `torchrun`'s processes: NCCL on GPUs, gloo on CPUs."""
     os.environ.setdefault("DS_ACCELERATOR", device)
     import deepspeed
