@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import polars as pl
 from rnalm import errors, provenance
 from rnalm.corpus import draws
 
@@ -29,9 +28,7 @@ def main():
         "rows_per_shard": a.rows_per_shard,
     }
     with provenance.stage("draw", a.manifest, [a.sequences, a.clusters], parameters) as record:
-        clusters = pl.read_parquet(provenance.outputs(a.clusters, ".parquet"))
-        clusters = clusters.filter(~draws.held_out(clusters, a.seed, a.validation_fraction))
-        draws.make(record, a.sequences, clusters, a.seed, a.epoch, a.crop, a.rows_per_shard, a.manifest.parent)
+        draws.make(record, a.sequences, a.clusters, None, parameters, a.manifest.parent)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ def scatter(frame: pl.LazyFrame, bucket: pl.Expr, folder: Path) -> None:
 
 
 def gather(folder: Path, bucket) -> pl.DataFrame:
-    """The rows of one bucket, in no order; empty and without columns if no row went there."""
-    files = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
+    """The rows of one bucket of `folder` and its sub-folders, in no order; without columns if no row went there."""
+    files = sorted(folder.glob(f"**/bucket={bucket}/*.parquet"))
     return pl.read_parquet(files, hive_partitioning=False) if files else pl.DataFrame()
 
 
