@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from rnalm.corpus import deduplication
 from rnalm.errors import InputError
+from rnalm.sequences import runs
 from rnalm.sequences.alphabet import digest, normalise
 
 
@@ -38,6 +39,7 @@ def output(manifests, tmp_path_factory):
     made.succeed(
         "deduplicate",
         normalised=manifests,
+        threads=2,
         ledger=folder / "ledger.csv",
         manifest=folder / "sequences/manifest.json",
     )
@@ -85,9 +87,13 @@ def test_ledger_accounts_for_every_record(shards, output):
     }
 
 
-def test_two_runs_write_the_same_bytes(manifests, output, tmp_path):
+def test_two_runs_write_the_same_bytes_on_one_thread_or_two(manifests, output, tmp_path):
     made.succeed(
-        "deduplicate", normalised=manifests, ledger=tmp_path / "l.csv", manifest=tmp_path / "sequences/manifest.json"
+        "deduplicate",
+        normalised=manifests,
+        threads=1,
+        ledger=tmp_path / "l.csv",
+        manifest=tmp_path / "sequences/manifest.json",
     )
     assert (tmp_path / "l.csv").read_bytes() == (output / "ledger.csv").read_bytes()
     parts = sorted((output / "sequences").glob("*.parquet"))
@@ -96,20 +102,32 @@ def test_two_runs_write_the_same_bytes(manifests, output, tmp_path):
         assert part.read_bytes() == (tmp_path / "sequences" / part.name).read_bytes()
 
 
-def test_many_buckets_and_parts_hold_the_same_rows(manifests, output, tmp_path, monkeypatch):
-    monkeypatch.setattr(deduplication, "ROWS_PER_BUCKET", 50)
-    monkeypatch.setattr(deduplication, "ROWS_PER_PART", 700)
-    deduplication.deduplicate([deduplication.read_source(manifest) for manifest in manifests], tmp_path)
-    parts = [pl.read_parquet(path) for path in sorted(tmp_path.glob("part-*.parquet"))]
-    assert [part.height for part in parts[:-1]] == [700] * (len(parts) - 1) and len(parts) == 4
+def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monkeypatch):
+    """Runs of 100 records in row groups of 1 to 8, merged into 32 parts, of which the runs' groups are no multiple."""
+    monkeypatch.setattr(runs, "ROWS_PER_GROUP", 12)
+    monkeypatch.setattr(deduplication, "RECORDS_PER_PART", 100)
+    sources = []
+    for name, frame in shards.items():
+        parts = [tmp_path / f"{name}-{number}.parquet" for number in range(0, frame.height, 100)]
+        for number, part in enumerate(parts):
+            runs.write(frame[100 * number : 100 * (number + 1)], part)
+        dropped = {"dropped.too_short": 7, "dropped.too_many_n": 2} if name == "rnacentral" else {}
+        counts = {"records": frame.height + sum(dropped.values()), "kept": frame.height, **dropped}
+        sources.append(deduplication.counted(name, tmp_path, parts, counts))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    ledger = deduplication.deduplicate(sources, folder, threads=2)
+    assert pl.DataFrame(ledger).equals(pl.read_csv(output / "ledger.csv"))
+    parts = [pl.read_parquet(path) for path in sorted(folder.iterdir())]
+    assert len(parts) == 32
     assert pl.concat(parts).equals(pl.read_parquet(output / "sequences/part-*.parquet"))
-    assert len(list(tmp_path.iterdir())) == len(parts), "scratch is left behind"
 
 
 def rerun(output, manifest):
     return made.run(
         "deduplicate",
         normalised=manifest,
+        threads=2,
         ledger=output / "ledger.csv",
         manifest=output / "sequences/manifest.json",
     )
@@ -142,7 +160,7 @@ def test_two_sequences_of_one_digest_never_merge(shards, tmp_path, sequence):
     manifest = made.write_normalised(tmp_path / "n", "rfam", pl.concat([honest, forged]))
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="does not belong to its digest"):
-        deduplication.deduplicate([deduplication.read_source(manifest)], tmp_path / "out")
+        deduplication.deduplicate([deduplication.read_source(manifest)], tmp_path / "out", 2)
 
 
 def test_wrong_length_is_found_without_a_duplicate(shards, tmp_path):

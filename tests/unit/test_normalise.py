@@ -9,20 +9,17 @@ from pathlib import Path
 
 import polars
 import pytest
-import yaml
 from Bio import SeqIO
 from rnalm.errors import InputError
 from rnalm.provenance import outputs
-from rnalm.sequences import normalisation
+from rnalm.sequences import fasta, normalisation, selection
 from rnalm.sequences.alphabet import digest, normalise
-from rnalm.sequences.headers import ensembl_type, load_title_rule, rnacentral_type
-from rnalm.sequences.normalisation import Rules, normalise_files
-from rnalm.sequences.releases import File
+from rnalm.sequences.normalisation import File, Rules, Source
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "resources/demo/rfam/fasta_files"
 DATA = ROOT.parent / "shared" / "data"
-TITLES = load_title_rule(ROOT / "resources/nt_rules.yaml")
+TITLES = selection.load(ROOT / "resources/nt_rules.yaml", "nt_titles")
 RULES = Rules(min_length=16, max_length=8192, max_n_fraction=0.1)
 UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
 
@@ -34,13 +31,9 @@ def from_data(name):
     return path
 
 
-def entry(path, rna_type=None):
-    return path, File(path.name, "fasta", "corpus", rna_type=rna_type)
-
-
-def run_library(files, folder, source="rfam", rules=RULES):
+def run_library(files, folder, source="rfam", rules=RULES, threads=2):
     folder.mkdir(exist_ok=True)
-    counts = normalise_files(files, source, rules, folder)
+    counts, _ = normalisation.normalise(Source(source, source, files), rules, folder, threads)
     kept = polars.read_parquet(folder / "part-*.parquet")
     dropped = polars.read_parquet(folder / "dropped.parquet")
     assert counts["records"] == counts["kept"] + dropped.height
@@ -51,7 +44,7 @@ def run_library(files, folder, source="rfam", rules=RULES):
 
 def test_the_demo_families_as_biopython_reads_them(tmp_path):
     files = sorted(DEMO.glob("*.fa.gz"))
-    counts, kept, dropped = run_library([entry(path, path.name) for path in files], tmp_path)
+    counts, kept, dropped = run_library([File(path, rna_type=path.name) for path in files], tmp_path)
     assert counts == {"records": 3251, "kept": 3250, "dropped.too_many_n": 1}
     assert dropped.rows() == [("CRY.MOR./1-89", "too_many_n")]
     expected = []
@@ -59,27 +52,33 @@ def test_the_demo_families_as_biopython_reads_them(tmp_path):
         with gzip.open(path, "rt") as handle:
             for record in SeqIO.parse(handle, "fasta"):
                 dna = str(record.seq).upper().replace("U", "T").replace("X", "N")
-                expected.append((digest(dna), dna, len(dna), path.name, "rfam", record.id))
-    assert kept.rows() == [row for row in expected if row[-1] != "CRY.MOR./1-89"]
+                title = record.description.partition(" ")[2]
+                expected.append((digest(dna), dna, len(dna), path.name, None, "rfam", record.id, title))
+    assert kept.rows() == sorted((row for row in expected if row[-2] != "CRY.MOR./1-89"), key=lambda row: row[0])
     assert kept.schema["length"] == polars.Int32
 
 
-def test_shards_are_bounded_and_together_the_same(tmp_path, monkeypatch):
-    files = [entry(DEMO / "SSU_bact.fa.gz"), entry(DEMO / "tRNA.fa.gz")]
+def test_runs_are_sorted_and_do_not_depend_on_blocks_and_threads(tmp_path, monkeypatch):
+    files = [File(DEMO / "SSU_bact.fa.gz"), File(DEMO / "tRNA.fa.gz")]
     _, whole, _ = run_library(files, tmp_path / "one")
-    monkeypatch.setattr(normalisation, "SHARD_LETTERS", 50_000)
-    monkeypatch.setattr(normalisation, "SHARD_RECORDS", 300)
-    _, parts, _ = run_library(files, tmp_path / "many")
-    assert parts.equals(whole)
-    sizes = [polars.read_parquet(path) for path in sorted((tmp_path / "many").glob("part-*"))]
-    assert len(sizes) > 5
-    assert max(part.height for part in sizes) <= 300
-    assert max(part["length"].sum() for part in sizes) < 50_000 + 1600
+    monkeypatch.setattr(normalisation, "RUN_BYTES", 50_000)
+    monkeypatch.setattr(normalisation, "DROPPED_BYTES", 100)
+    monkeypatch.setattr(fasta, "BLOCK", 9_000)
+    for threads in (1, 3):
+        _, parts, _ = run_library(files, tmp_path / f"{threads}", threads=threads)
+        assert parts.sort("digest", "accession").equals(whole.sort("digest", "accession"))
+    parts = sorted((tmp_path / "3").glob("part-*"))
+    assert len(parts) > 3
+    for path in parts:
+        part = polars.read_parquet(path)
+        assert part["digest"].is_sorted()
+        assert part.estimated_size() < 100_000
+        assert path.read_bytes() == (tmp_path / "1" / path.name).read_bytes()
 
 
 def test_rna_types_of_rnacentral(tmp_path):
     path = from_data("rnacentral/rnacentral_active.sample.fasta")
-    counts, kept, _ = run_library([entry(path)], tmp_path, "rnacentral")
+    counts, kept, _ = run_library([File(path)], tmp_path, "rnacentral")
     assert counts["records"] == 1400
     types = kept["rna_type"].value_counts()
     assert types.height == 28
@@ -88,50 +87,25 @@ def test_rna_types_of_rnacentral(tmp_path):
     assert not kept["sequence"].str.contains("U").any()
 
 
-def test_rna_types_of_headers():
-    assert rnacentral_type("rRNA from 1 species") == "rRNA"
-    assert rnacentral_type("Homo sapiens (human) ZNF451 regulatory antisense RNA") is None
-    ensembl = "ncrna chromosome:GRCh38:6:29550026:29550109:1 gene:ENSG00000201330.1 gene_biotype:snoRNA "
-    assert ensembl_type(ensembl + "transcript_biotype:scaRNA gene_symbol:SNORD32B") == "scaRNA"
-    assert ensembl_type(ensembl) == "snoRNA"
-    assert ensembl_type("ncrna:miRNA chromosome:AGI:1:1:90:1") == "miRNA"
-    assert ensembl_type("cdna") is None
-
-
-def test_nt_records_that_are_no_ncrna_are_dropped_by_title(tmp_path):
+def test_nt_records_that_are_no_ncrna_are_not_selected(tmp_path):
     # Eleven genuine nt records, mRNA, genes and satellites: the reject set.
     path = from_data("ncbi/blastdb_v5_nt_mini/nt_mini.blastdbcmd.fasta")
-    rules = Rules(16, 8192, 0.1, TITLES)
-    counts, kept, dropped = run_library([entry(path)], tmp_path, "nt", rules)
-    assert counts == {"records": 11, "kept": 0, "dropped.title": 11}
+    counts, kept, dropped = run_library([File(path, selection=TITLES)], tmp_path, "nt")
+    assert counts == {"records": 11, "kept": 0, "dropped.not_selected": 11}
     assert "X51700.1" in dropped["accession"].to_list()
     assert kept.is_empty()
 
 
-@pytest.mark.parametrize(
-    ("title", "accepted"),
-    [
-        ("Bacillus subtilis strain 168 16S ribosomal RNA, partial sequence", True),
-        ("Homo sapiens long intergenic non-protein coding RNA 1, lncRNA", False),  # "protein" vetoes: a known miss
-        ("Homo sapiens small nucleolar RNA, C/D box 32B (SNORD32B), small nucleolar RNA", False),
-        ("Homo sapiens microRNA 21 (MIR21), microRNA", True),
-        ("Homo sapiens vault RNA 1-1 (VTRNA1-1), vault RNA", True),
-        ("Arabidopsis thaliana other RNA (AT1G01046), ncRNA", True),
-        ("Signal recognition particle SRP RNA of Zea mays", True),
-        ("Methanobrevibacter ruminantium M1 chromosome, complete genome", False),
-        ("Homo sapiens ribosomal RNA processing 1 (RRP1), mRNA", False),
-    ],
-)
-def test_titles(title, accepted):
-    assert TITLES.accepts(title) == accepted
-
-
-def test_real_rrna_of_nt(tmp_path):
+def test_what_a_selection_decided_is_told(tmp_path, monkeypatch):
     path = from_data("ncbi/fungi-ssu.r100.fa")
-    counts, kept, _ = run_library([entry(path)], tmp_path, "nt", Rules(16, 8192, 0.1, TITLES))
-    assert counts["kept"] + counts["dropped.title"] == 100
-    assert counts["kept"] > 0
-    assert not kept["accession"].str.contains("|", literal=True).any()
+    monkeypatch.setattr(fasta, "BLOCK", 20_000)
+    source = Source("nt", "nt", [File(path, selection=TITLES)])
+    counts, notes = normalisation.normalise(source, RULES, tmp_path, 2)
+    decided = {rule: note.get("kept", note.get("rejected")) for rule, note in notes["nt_titles"].items()}
+    assert sum(decided.values()) == counts["records"] == 100
+    assert decided["title"] == counts["kept"] > 0
+    assert len(notes["nt_titles"]["title"]["examples"]) == 3
+    assert not polars.read_parquet(tmp_path / "part-*")["accession"].str.contains("|", literal=True).any()
 
 
 def test_every_rule_has_its_name(tmp_path):
@@ -145,17 +119,26 @@ def test_every_rule_has_its_name(tmp_path):
         "gaps_only": "-" * 60,
     }
     path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in records.items()))
-    _, kept, dropped = run_library([entry(path)], tmp_path / "out", rules=Rules(16, 100, 0.1))
+    _, kept, dropped = run_library([File(path)], tmp_path / "out", rules=Rules(16, 100, 0.1))
     assert kept["accession"].to_list() == ["good"]
     expected = [(name, name) for name in records if name not in ("good", "gaps_only")]
     assert dropped.rows() == [*expected, ("gaps_only", "too_short")]
 
 
-def test_a_title_rule_that_is_none(tmp_path):
-    path = tmp_path / "rules.yaml"
-    path.write_text("keep: rRNA\n")
-    with pytest.raises(InputError, match=r"rules\.yaml: is no title rule"):
-        load_title_rule(path)
+def test_the_first_rule_that_applies_drops(tmp_path):
+    """A chromosome goes by its length, or by its title where there is a selection, however it is cut."""
+    path = tmp_path / "x.fa"
+    path.write_text(">c1 chromosome\n" + "NR" * 30_000 + "\n>r 16S ribosomal RNA\nGGAUCCGGAUCCGGAUCC\n")
+    _, kept, dropped = run_library([File(path)], tmp_path / "all")
+    assert (kept["accession"].to_list(), dropped.rows()) == (["r"], [("c1", "too_long")])
+    _, kept, dropped = run_library([File(path, selection=TITLES)], tmp_path / "nt")
+    assert (kept["accession"].to_list(), dropped.rows()) == (["r"], [("c1", "not_selected")])
+
+
+@pytest.mark.parametrize("limits", [(0, 10, 0.1), (10, 9, 0.1), (1, 1 << 30, 0.1), (1, 9, 1.5)])
+def test_limits_that_are_none(limits):
+    with pytest.raises(InputError, match="is no"):
+        Rules(*limits)
 
 
 @pytest.fixture
@@ -178,18 +161,16 @@ def contents(folder):
 
 def stage_in(tmp_path):
     """A retrieved release of one FASTA file; returns a function that writes the file and runs the stage."""
-    lock = {"rfam": {"t": {"base_url": "file:x", "note": "", "licence": "", "files": []}}}
     retrieved, manifest = tmp_path / "retrieved/manifest.json", tmp_path / "out/rfam/manifest.json"
     retrieved.parent.mkdir()
-    retrieved.write_text(json.dumps({"outputs": []}))
 
     def run(name, content):
         if content is not None:
             (retrieved.parent / name).write_bytes(content)
-        lock["rfam"]["t"]["files"] = [{"path": name, "format": "fasta", "use": "corpus"}]
-        (tmp_path / "lock.yaml").write_text(yaml.safe_dump(lock))
+        files = [{"path": name, "format": "fasta", "use": "corpus", "rna_type": None, "select": None}]
+        retrieved.write_text(json.dumps({"outputs": [], "notes": {"files": files, "database": "rfam"}}))
         command = [sys.executable, ROOT / "scripts/normalise.py", "--source", "rfam", "--release", "t"]
-        command += ["--lock", tmp_path / "lock.yaml", "--retrieved", retrieved, "--manifest", manifest]
+        command += ["--retrieved", retrieved, "--threads", "2", "--manifest", manifest]
         command += ["--min-length", "16", "--max-length", "8192", "--max-n-fraction", "0.1"]
         return subprocess.run(command, capture_output=True, text=True), manifest
 
@@ -237,4 +218,4 @@ def test_the_stage_and_its_manifest(project):
     assert [path.name for path in outputs(manifest)] == ["dropped.parquet", "part-00000.parquet"]
     (row,) = polars.read_parquet(manifest.parent / "part-00000.parquet").rows()
     sequence = normalise("GGAUCC" * 10)
-    assert row == (digest(sequence), sequence, 60, None, "rfam", "rna1")
+    assert row == (digest(sequence), sequence, 60, None, None, "rfam", "rna1", "good")

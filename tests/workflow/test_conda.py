@@ -64,7 +64,7 @@ def test_jobs_run_in_their_own_environments(clone, channels):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    normalised = (clone / "results/corpus/mini/normalised/rfam/manifest.json").read_text().split()
+    normalised = (clone / "results/normalised/rfam/demo/16-120nt-n0.1/manifest.json").read_text().split()
     assert "biopython" in normalised
     assert "pytorch-gpu" not in normalised
     trained = (clone / "results/pretrain/mini/epochs-002/manifest.json").read_text().split()

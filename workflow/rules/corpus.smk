@@ -18,8 +18,9 @@ rule deduplicate:
         mem="4GB",
         runtime="12h",
     params:
-        stage_version=1,
+        stage_version=2,
     message:
         "Merge the sources of corpus {wildcards.corpus}"
     shell:
-        "python scripts/deduplicate.py --normalised {input} --ledger {output.ledger} --manifest {output.manifest} &> {log}"
+        "python scripts/deduplicate.py --normalised {input} --threads {threads} --ledger {output.ledger} "
+        "--manifest {output.manifest} &> {log}"

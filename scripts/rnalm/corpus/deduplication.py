@@ -1,59 +1,62 @@
-"""Exact deduplication: the normalised shards of all sources -> unique sequences, sorted by digest.
+"""Exact deduplication: the sorted runs of all sources -> unique sequences, sorted by digest.
 
 Sequences are one when their digests are (the digest is the MD5 of the normalised sequence, so U/T and case no longer
 matter). Every record stays named in `sources`; the first of them, by source order and then accession, is the *kept*
-one and all others count as *merged*. Work is out of core: records are scattered by the first letters of their digest,
-and because digests are uniform every bucket is small, whatever the sources hold.
+one and all others count as *merged*. Work is out of core: the runs are merged one range of digests at a time, and
+because digests are uniform all ranges are about equally large, whatever the sources hold.
 """
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from rnalm import files, provenance
-from rnalm.corpus import partitions
 from rnalm.errors import InputError
+from rnalm.parallel import in_order
+from rnalm.progress import Progress
+from rnalm.sequences import runs
 
-ROWS_PER_PART = 500_000
-ROWS_PER_BUCKET = 500_000
+RECORDS_PER_PART = 200_000  # at most twice that, on average
+ROWS_PER_GROUP = 25_000
+COLUMNS = ["digest", "sequence", "length", "rna_type", "source", "accession"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One normalised source: where its manifest is and what it counted."""
+    """One normalised source: where it lies, its runs, and what was counted."""
 
     name: str
-    manifest: Path
+    where: Path
     parts: list[Path]
     records: int
     kept: int
     dropped: dict[str, int]
 
 
+def counted(name: str, where: Path, parts: list[Path], counts: dict[str, int]) -> Source:
+    """A source whose counts are those of the normalise stage."""
+    dropped = {rule.removeprefix("dropped."): n for rule, n in counts.items() if rule.startswith("dropped.")}
+    return Source(name, where, parts, counts["records"], counts["kept"], dropped)
+
+
 def read_source(manifest) -> Source:
-    """The source behind a manifest of `normalise`; InputError where a shard is not the one it recorded."""
+    """The source behind a manifest of `normalise`; InputError where a run is not the one it recorded."""
     content, base = provenance.load(manifest), Path(manifest).parent
-    shards = [item for item in content["outputs"] if Path(item["path"]).name.startswith("part-")]
-    for item in shards:
+    parts = [item for item in content["outputs"] if Path(item["path"]).name.startswith("part-")]
+    for item in parts:
         path = base / item["path"]
         if not path.is_file() or files.sha256(path) != item["sha256"]:
             raise InputError(path, f"is not the file that {manifest} recorded", "run the normalise stage again")
-    counts = content["counts"]
-    return Source(
-        name=content["parameters"]["source"],
-        manifest=Path(manifest),
-        parts=[base / item["path"] for item in shards],
-        records=counts["records"],
-        kept=counts["kept"],
-        dropped={rule.removeprefix("dropped."): n for rule, n in counts.items() if rule.startswith("dropped.")},
-    )
+    found = [base / item["path"] for item in parts]
+    return counted(content["parameters"]["source"], Path(manifest), found, content["counts"])
 
 
-def deduplicate(sources: list[Source], folder: Path) -> list[dict]:
+def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]:
     """Write the unique sequences as `folder`/part-00000.parquet...; returns the checked ledger.
 
     Columns: digest, sequence, length (int32, nt), rna_type (of the first record that has one), sources
@@ -62,18 +65,29 @@ def deduplicate(sources: list[Source], folder: Path) -> list[dict]:
     """
     total = sum(source.kept for source in sources)
     if not total:
-        names = ", ".join(str(source.manifest) for source in sources)
+        names = ", ".join(str(source.where) for source in sources)
         raise InputError(names, "no sequence is left after normalisation", "check the sources and the filters")
-    kept, named = Counter(), Counter()
-    buckets = folder / "buckets"
-    letters = bucket_letters(total)
-    partitions.scatter(scan(sources), pl.col("digest").str.slice(0, letters), buckets)
-    for number, part in enumerate(partitions.equal_parts(unique_buckets(buckets, letters), ROWS_PER_PART)):
-        kept.update(tally(part["sources"].list.first()))
-        named.update(tally(part["sources"].explode()))
-        partitions.write(part, folder / f"part-{number:05d}.parquet")
-    shutil.rmtree(buckets)
+    kept, named, progress = Counter(), Counter(), Progress()
+    ranges = runs.power_of_two(total // RECORDS_PER_PART, total)
+    merge = partial(merge_range, sources, folder, ranges)
+    for number, (first, every) in enumerate(in_order(merge, range(ranges), threads), 1):
+        kept.update(first)
+        named.update(every)
+        progress(f"{number} of {ranges} ranges of digests: {kept.total():,} unique of {named.total():,} records")
     return ledger(sources, kept, merged=named - kept)
+
+
+def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -> tuple[dict, dict]:
+    """Write the unique sequences of one range of digests; returns {source: records} of the kept and of all."""
+    records = pl.concat(
+        runs.read(path, number, ranges, COLUMNS).with_columns(rank=pl.lit(rank, dtype=pl.Int32))
+        for rank, source in enumerate(sources)
+        for path in source.parts
+    )
+    found = unique(records)
+    path = folder / f"part-{number:05d}.parquet"
+    found.write_parquet(path, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
+    return tally(found["sources"].list.first()), tally(found["sources"].explode())
 
 
 def tally(records: pl.Series) -> dict[str, int]:
@@ -81,47 +95,39 @@ def tally(records: pl.Series) -> dict[str, int]:
     return dict(records.struct.field("source").value_counts().iter_rows())
 
 
-def bucket_letters(records: int) -> int:
-    """How many hexadecimal letters of the digest make buckets of at most ROWS_PER_BUCKET records on average."""
-    letters = 1
-    while records > ROWS_PER_BUCKET * 16**letters:
-        letters += 1
-    return letters
-
-
-def scan(sources: list[Source]) -> pl.LazyFrame:
-    """All records of all sources, with `rank`, the place of their source in the order of the sources."""
-    return pl.concat(
-        pl.scan_parquet(source.parts)
-        .select("digest", "sequence", "length", "rna_type", "source", "accession")
-        .with_columns(rank=pl.lit(rank, dtype=pl.Int32))
-        for rank, source in enumerate(sources)
-        if source.parts
-    )
-
-
-def unique_buckets(buckets: Path, letters: int) -> Iterator[pl.DataFrame]:
-    """The unique sequences of each bucket, in the order of digests."""
-    for number in range(16**letters):
-        records = partitions.gather(buckets, f"{number:0{letters}x}")
-        if not records.is_empty():
-            yield unique(records)
-
-
 def unique(records: pl.DataFrame) -> pl.DataFrame:
     """One row per digest, sorted by digest. Sequences are compared only to prove that digests did not collide."""
     records = records.sort("digest", "rank", "accession", "rna_type", nulls_last=True)
+    refuse_collisions(records)
+    first = (records["digest"] != records["digest"].shift(1)).fill_null(True).arg_true()
+    named = records.select("source", "accession").to_struct().to_arrow()
+    ends = np.append(first.to_numpy(), records.height).astype(np.int64)
+    return records[first].select(
+        "digest",
+        "sequence",
+        "length",
+        rna_type=first_known(records["rna_type"], first),
+        sources=pl.from_arrow(pa.LargeListArray.from_arrays(ends, named)),
+    )
+
+
+def refuse_collisions(records: pl.DataFrame) -> None:
+    """InputError if two sequences of these sorted records have one digest, or a length is wrong."""
     same_digest = pl.col("digest") == pl.col("digest").shift(1)
     other_sequence = pl.col("sequence") != pl.col("sequence").shift(1)
     wrong_length = pl.col("length") != pl.col("sequence").str.len_bytes()
     for broken in records.filter((same_digest & other_sequence) | wrong_length).head(1).iter_rows(named=True):
         where = f"{broken['source']} record {broken['accession']}"
         raise InputError(where, f"does not belong to its digest {broken['digest']}", "run the normalise stage again")
-    return records.group_by("digest", maintain_order=True).agg(
-        pl.col("sequence", "length").first(),
-        pl.col("rna_type").drop_nulls().first(),
-        pl.struct("source", "accession").alias("sources"),
-    )
+
+
+def first_known(values: pl.Series, first: pl.Series) -> pl.Series:
+    """The first value that is not null of each group of rows; `first`: where the groups begin."""
+    if values.null_count() == len(values) or first.is_empty():
+        return values.gather(first)
+    rows = np.where(values.is_not_null(), np.arange(len(values)), len(values))
+    known = pl.Series(np.minimum.reduceat(rows, first.to_numpy()))
+    return values.gather(known.replace(len(values), None))
 
 
 def ledger(sources: list[Source], kept: Counter, merged: Counter) -> list[dict]:
@@ -134,7 +140,13 @@ def ledger(sources: list[Source], kept: Counter, merged: Counter) -> list[dict]:
         rules = {"kept": kept[source.name], "merged": merged[source.name], **dict(sorted(source.dropped.items()))}
         if sum(rules.values()) != source.records:
             problem = f"read {source.records} records but accounts for {sum(rules.values())} ({rules})"
-            raise InputError(source.manifest, problem, "run the normalise stage again")
+            raise InputError(source.where, problem, "run the normalise stage again")
         rules = {"in": source.records, **rules}
         rows += [{"source": source.name, "rule": rule, "records": number} for rule, number in rules.items()]
     return rows
+
+
+def totals(ledger: list[dict]) -> dict[str, int]:
+    """Records of all sources: in, kept, merged, dropped."""
+    found = {rule: sum(row["records"] for row in ledger if row["rule"] == rule) for rule in ("in", "kept", "merged")}
+    return found | {"dropped": found["in"] - found["kept"] - found["merged"]}

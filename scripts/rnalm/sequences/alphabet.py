@@ -7,14 +7,19 @@ nowhere else; gaps (`-`, `.`) and white space go; any other letter, X too, becom
 import hashlib
 
 LETTERS = "ACGTRYKMSWBDHVNI"
+BASES = "ACGTUI"
+BLANKS = b" \t\n\r\v\f"
 GAPS = b"-."
 # No nucleotide alphabet (IUPAC, I for inosine, X for unknown) has these, and every real protein does.
 PROTEIN_ONLY = b"EFLPQZOJeflpqzoj*"
 # About 29 % of the residues of an average protein; far above a stray letter in a nucleotide record.
 PROTEIN_FRACTION = 0.05
+# What a byte of a sequence as written is, for KINDS: nothing, a gap, or a letter that becomes a base (also inosine),
+# N, an ambiguity code, or N although only proteins have it.
+BLANK, GAP, BASE, UNKNOWN, AMBIGUITY, PROTEIN = range(6)
 
 
-def _table() -> bytes:
+def _spelling() -> bytes:
     table = bytearray(b"N" * 256)
     for letter in LETTERS:
         table[ord(letter)] = table[ord(letter.lower())] = ord(letter)
@@ -22,13 +27,25 @@ def _table() -> bytes:
     return bytes(table)
 
 
-_TABLE = _table()
-_REMOVED = GAPS + b" \t\n\r\v\f"
+def _kinds() -> bytes:
+    table = bytearray([UNKNOWN]) * 256
+    ambiguous = set(LETTERS) - set(BASES) - {"N"}
+    for kind, letters in ((BASE, BASES), (AMBIGUITY, "".join(ambiguous))):
+        for byte in (letters + letters.lower()).encode():
+            table[byte] = kind
+    for kind, letters in ((PROTEIN, PROTEIN_ONLY), (GAP, GAPS), (BLANK, BLANKS)):
+        for byte in letters:
+            table[byte] = kind
+    return bytes(table)
+
+
+# Byte -> normalised letter (of gaps and white space: none), and byte -> kind.
+SPELLING, KINDS = _spelling(), _kinds()
 
 
 def normalise(raw: str | bytes) -> str:
     """A sequence as its source wrote it -> the normalised sequence; idempotent."""
-    return _ascii(raw).translate(_TABLE, _REMOVED).decode("ascii")
+    return _ascii(raw).translate(SPELLING, GAPS + BLANKS).decode("ascii")
 
 
 def digest(normalised: str) -> str:
@@ -38,7 +55,7 @@ def digest(normalised: str) -> str:
 
 def is_protein(raw: str | bytes) -> bool:
     """Whether a sequence is evidently a protein: 1 in 20 of its letters exists in no nucleotide alphabet."""
-    letters = _ascii(raw)
+    letters = _ascii(raw).translate(None, GAPS + BLANKS)
     impossible = len(letters) - len(letters.translate(None, PROTEIN_ONLY))
     return impossible > 0 and impossible >= PROTEIN_FRACTION * len(letters)
 

@@ -22,6 +22,8 @@ ZSTD = (".zst",)
 # is cut between two members would look whole.
 BLOCKED = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
 LAST_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+# Error handler of text that is UTF-8, and Latin-1 for the bytes that are not (old databases).
+LATIN1 = "latin-1-fallback"
 BROKEN = (EOFError, OSError, isal_zlib.error, zlib.error)
 
 
@@ -55,14 +57,14 @@ def check_last_block(path: Path) -> None:
 
 def open_text(path) -> io.TextIOWrapper:
     """The decompressed text of a file: UTF-8, and Latin-1 for the bytes that are not (old databases)."""
-    return io.TextIOWrapper(open_binary(path), encoding="utf-8", errors="latin-1-fallback")
+    return io.TextIOWrapper(open_binary(path), encoding="utf-8", errors=LATIN1)
 
 
 def _latin1(error: UnicodeDecodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
-codecs.register_error("latin-1-fallback", _latin1)
+codecs.register_error(LATIN1, _latin1)
 
 
 def broken(path, what: str, error: Exception) -> InputError:

@@ -1,133 +1,221 @@
-"""The normalise stage: records of one source -> shards of normalised sequences, and why the others were dropped.
+"""The normalise stage: records of one source -> sorted runs of normalised sequences, and why the others were dropped.
 
 Every record is either kept or dropped by the first rule that applies, in this order:
-  title           nt only: its title is not that of a non-coding RNA (resources/nt_rules.yaml)
+  not_selected    not what the file's set of rules takes (resources/nt_rules.yaml)
   too_short       shorter than min_length, in nt after normalisation
-  too_long        longer than max_length (nt: or than the title rule's cap)
+  too_long        longer than max_length
   not_nucleotide  more than half of its letters are ambiguity codes, as in a short peptide
   too_many_n      a larger share of N than max_n_fraction
 A record that is evidently a protein is no case for a rule: the file is the wrong one, and the stage ends.
-Memory holds one shard, and the longest record.
+Files are read in blocks, each by one thread, and every step on a block is one operation on its columns. Memory holds
+a few blocks and runs, and what is written does not depend on the number of threads.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnalm.errors import InputError
-from rnalm.sequences.alphabet import digest, is_protein, normalise
-from rnalm.sequences.headers import TitleRule, type_reader
-from rnalm.sequences.readers import FastaRecord, read_fasta
-from rnalm.sequences.releases import File
+from rnalm.parallel import in_order
+from rnalm.progress import Progress
+from rnalm.sequences import alphabet, fasta, formats, headers, runs
+from rnalm.sequences.digests import hexadecimal_digests
+from rnalm.sequences.selection import NOT_SELECTED, Selection, Tally
 
-SHARD_LETTERS = 1 << 27  # nt
-SHARD_RECORDS = 250_000
+RUN_BYTES = 64 << 20  # of the columns in memory
+DROPPED_BYTES = 16 << 20
 AMBIGUITY_FRACTION = 0.5
-KEPT = pa.schema(
-    [
-        ("digest", pa.string()),
-        ("sequence", pa.string()),
-        ("length", pa.int32()),
-        ("rna_type", pa.string()),
-        ("source", pa.string()),
-        ("accession", pa.string()),
-    ]
-)
-DROPPED = pa.schema([("accession", pa.string()), ("rule", pa.string())])
+COLUMNS = ("digest", "sequence", "length", "rna_type", "taxid", "source", "accession", "description")
+DROPPED = pa.schema([("accession", pa.large_string()), ("rule", pa.large_string())])
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is kept: lengths in nt after normalisation, the largest share of N, and nt's title rule or None."""
+    """What is kept: lengths in nt after normalisation, and the largest share of N."""
 
     min_length: int
     max_length: int
     max_n_fraction: float
-    title: TitleRule | None = None
 
-    def drops(self, record: FastaRecord, sequence: str) -> str | None:
-        """The name of the first rule that drops a record with this normalised sequence; None keeps it."""
-        longest = self.max_length if self.title is None else min(self.max_length, self.title.max_length)
-        if self.title and not self.title.accepts(record.description):
-            return "title"
-        if len(sequence) < self.min_length:
-            return "too_short"
-        if len(sequence) > longest:
-            return "too_long"
-        if ambiguous(sequence) > AMBIGUITY_FRACTION * len(sequence):
-            return "not_nucleotide"
-        if sequence.count("N") > self.max_n_fraction * len(sequence):
-            return "too_many_n"
-        return None
+    def __post_init__(self):
+        if not 1 <= self.min_length <= self.max_length < fasta.BLOCK:
+            problem = f"is no range of lengths: {self.min_length} to {self.max_length}"
+            raise InputError("min_length, max_length", problem, f"give 1 to {fasta.BLOCK - 1:,} nt, the smaller first")
+        if not 0 <= self.max_n_fraction <= 1:
+            raise InputError("max_n_fraction", f"is no share: {self.max_n_fraction}", "give a number from 0 to 1")
 
-
-def ambiguous(sequence: str) -> int:
-    """How many letters are neither a base, nor N, nor inosine."""
-    return len(sequence) - sum(map(sequence.count, "ACGTNI"))
+    def dropping(self) -> pl.Expr:
+        """The name of the first rule that drops a record; null keeps it."""
+        length = pl.col("length")
+        rules = {
+            NOT_SELECTED: ~pl.col("selected"),
+            "too_short": length < self.min_length,
+            "too_long": length > self.max_length,
+            "not_nucleotide": pl.col("ambiguous") > AMBIGUITY_FRACTION * length,
+            "too_many_n": pl.col("unknown") > self.max_n_fraction * length,
+        }
+        return pl.coalesce(pl.when(applies).then(pl.lit(rule)) for rule, applies in rules.items())
 
 
-class Buffer:
-    """Rows on their way to Parquet, handed to `write` as a table whenever a shard's worth has come together."""
+@dataclass(frozen=True)
+class File:
+    """One file of a source.
 
-    def __init__(self, schema: pa.Schema, write: Callable[[pa.Table], None]):
-        self.schema, self.write = schema, write
-        self.rows, self.letters = [], 0
+    format:    one of `formats.READERS`
+    rna_type:  of every record in it; None: what headers say
+    selection: which of its records are taken; None: all
+    """
 
-    def add(self, row: tuple, letters: int = 0) -> None:
-        self.rows.append(row)
-        self.letters += letters
-        if len(self.rows) >= SHARD_RECORDS or self.letters >= SHARD_LETTERS:
-            self.flush()
-
-    def flush(self) -> None:
-        columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.schema)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)]
-        self.write(pa.Table.from_arrays(arrays, schema=self.schema))
-        self.rows, self.letters = [], 0
+    path: Path
+    format: str = "fasta"
+    rna_type: str | None = None
+    selection: Selection | None = None
 
 
-def normalise_files(files: list[tuple[Path, File]], source: str, rules: Rules, folder: Path) -> Counter:
-    """Write part-NNNNN.parquet and dropped.parquet into `folder`; counts `records`, `kept`, `dropped.<rule>`.
+@dataclass(frozen=True)
+class Source:
+    """database: whose headers its records have, see `headers.parse`."""
 
-    files: (where the file lies, its entry in the lock), in reading order
+    name: str
+    database: str
+    files: list[File]
+
+
+class Block(NamedTuple):
+    """What became of the records of a block; `tally` is None without a selection."""
+
+    records: int
+    kept: pa.Table
+    dropped: pa.Table
+    rules: Counter
+    tally: Tally | None
+
+
+class Normalised(NamedTuple):
+    """Counts `records`, `kept`, `dropped.<rule>`, and what the rules of selections decided, by their names."""
+
+    counts: Counter
+    selection: dict[str, dict]
+
+
+def normalise(source: Source, rules: Rules, folder: Path, threads: int) -> Normalised:
+    """Write part-NNNNN.parquet (sorted runs of COLUMNS) and dropped.parquet (accession, rule) into `folder`.
+
     InputError: a file that cannot be read, or that holds a protein
     """
-    counts, numbers = Counter(records=0, kept=0), itertools.count()
-
-    def write_part(table: pa.Table) -> None:
-        pq.write_table(table, folder / f"part-{next(numbers):05d}.parquet", compression="zstd")
-
+    counts, tallies = Counter(records=0, kept=0), {}
     with pq.ParquetWriter(folder / "dropped.parquet", DROPPED, compression="zstd") as writer:
-        kept, dropped = Buffer(KEPT, write_part), Buffer(DROPPED, writer.write_table)
-        for path, file in files:
-            rna_type = type_of(source, file)
-            for record in read_fasta(path):
-                counts["records"] += 1
-                refuse_protein(path, record)
-                sequence = normalise(record.sequence)
-                if rule := rules.drops(record, sequence):
-                    counts[f"dropped.{rule}"] += 1
-                    dropped.add((record.accession, rule))
-                else:
-                    counts["kept"] += 1
-                    described = rna_type(record.description), source, record.accession
-                    kept.add((digest(sequence), sequence, len(sequence), *described), len(sequence))
-        kept.flush()
-        dropped.flush()
-    return counts
+
+        def kept() -> Iterator[pa.Table]:
+            dropped, progress = [], Progress()
+            for file, block in in_order(partial(normalise_block, source, rules), texts(source.files), threads):
+                counts.update(records=block.records, kept=block.kept.num_rows)
+                counts.update({f"dropped.{rule}": number for rule, number in block.rules.items()})
+                if block.tally:
+                    tallies.setdefault(file.selection.name, Tally(file.selection)).merge(block.tally)
+                dropped.append(block.dropped)
+                if sum(table.nbytes for table in dropped) > DROPPED_BYTES:
+                    writer.write_table(pa.concat_tables(dropped))
+                    dropped = []
+                progress(f"{source.name}: {counts['records']:,} records read, now in {file.path}")
+                yield block.kept
+            writer.write_table(pa.concat_tables(dropped))
+
+        for _ in in_order(partial(write_run, folder), enumerate(joined(kept(), RUN_BYTES)), threads):
+            pass
+    return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())})
 
 
-def type_of(source: str, file: File) -> Callable[[str], str | None]:
-    """Description -> RNA type: the one type of all records of a file, or what the source's headers say."""
-    return type_reader(source) if file.rna_type is None else lambda _: file.rna_type
+def texts(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
+    """The text of the files in blocks of whole records."""
+    for file in files:
+        with formats.open_fasta(file.path, file.format) as stream:
+            for text in fasta.blocks(file.path, stream):
+                yield file, text
 
 
-def refuse_protein(path: Path, record: FastaRecord) -> None:
-    if is_protein(record.sequence):
-        where = f"{path}, record {record.accession}"
+def normalise_block(source: Source, rules: Rules, item: tuple[File, bytes]) -> tuple[File, Block]:
+    file, text = item
+    parsed = fasta.parse(text)
+    records = headers.parse(pl.from_arrow(parsed.headers), source.database).with_columns(
+        source=pl.lit(source.name),
+        length=lengths(parsed.sequences),
+        gaps=parsed.kinds[:, alphabet.GAP],
+        ambiguous=parsed.kinds[:, alphabet.AMBIGUITY],
+        protein=parsed.kinds[:, alphabet.PROTEIN],
+        unknown=parsed.kinds[:, alphabet.UNKNOWN] + parsed.kinds[:, alphabet.PROTEIN],
+    )
+    refuse(file.path, records)
+    if file.rna_type:
+        records = records.with_columns(rna_type=pl.lit(file.rna_type))
+    selected, tally = pl.lit(True), None
+    if file.selection:
+        decisions, tally = file.selection.apply(records), Tally(file.selection)
+        tally.add(records, decisions)
+        selected = decisions["kept"]
+    records = records.with_columns(selected=selected).with_columns(rule=rules.dropping())
+    keep = records["rule"].is_null()
+    dropped = records.filter(~keep).select(DROPPED.names)
+    by_rule = Counter(dict(dropped["rule"].value_counts().iter_rows()))
+    sequences = parsed.sequences if keep.all() else parsed.sequences.filter(keep.to_arrow())
+    kept = records.filter(keep).to_arrow().append_column("sequence", sequences)
+    kept = kept.append_column("digest", digests(sequences)).select(COLUMNS)
+    return file, Block(records.height, kept, dropped.to_arrow(), by_rule, tally)
+
+
+def refuse(path, records: pl.DataFrame) -> None:
+    """Raise InputError for the first record that no FASTA file of nucleotide sequences has."""
+    protein = (pl.col("protein") > 0) & (pl.col("protein") >= alphabet.PROTEIN_FRACTION * pl.col("length"))
+    wrong = {
+        "identifier": pl.col("accession") == "",
+        "sequence": pl.col("length") + pl.col("gaps") == 0,
+        "protein": protein,
+    }
+    problem = pl.coalesce(pl.when(is_so).then(pl.lit(name)) for name, is_so in wrong.items())
+    found = records.select(accession=pl.col("accession"), before=pl.col("accession").shift(1), problem=problem)
+    for accession, before, problem in found.filter(pl.col("problem").is_not_null()).head(1).iter_rows():
+        if problem == "identifier":
+            after = f" after record {before}" if before else ""
+            raise InputError(path, f"has a header without an identifier{after}", "name the record")
+        where = f"{path}, record {accession}"
+        if problem == "sequence":
+            raise InputError(where, "has a header but no sequence", "get the whole file again")
         raise InputError(where, "is a protein, not a nucleotide sequence", "remove it, or give the right file")
+
+
+def lengths(sequences: pa.LargeStringArray) -> np.ndarray:
+    """Length of each sequence in nt, int32."""
+    return np.diff(np.frombuffer(sequences.buffers()[1], np.int64)[: len(sequences) + 1]).astype(np.int32)
+
+
+def digests(sequences: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The digest of each sequence, as `alphabet.digest` has it."""
+    _, ends, letters = (np.frombuffer(buffer or b"", np.uint8) for buffer in sequences.buffers())
+    found = hexadecimal_digests(letters, ends.view(np.int64)[: len(sequences) + 1])
+    ends = np.arange(0, found.size + 1, 32)
+    return pa.LargeStringArray.from_buffers(len(sequences), pa.py_buffer(ends), pa.py_buffer(found))
+
+
+def joined(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The rows of `tables` in tables of `size` bytes and a little more; the last may be smaller."""
+    waiting = []
+    for table in tables:
+        waiting.append(table)
+        if sum(table.nbytes for table in waiting) > size:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def write_run(folder: Path, run: tuple[int, pa.Table]) -> None:
+    number, records = run
+    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet")

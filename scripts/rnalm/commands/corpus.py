@@ -1,0 +1,91 @@
+"""Sequence files -> a corpus: each distinct sequence once, every record accounted for.
+
+Leaves OUT/sequences/*.parquet, ledger.csv (source, rule, records), dropped.tsv (source, accession, rule) and
+manifest.json, from where `rnalm cluster` and `rnalm draw` continue. FASTA, plain or compressed; Stockholm, GenBank and
+BLAST databases by their names' endings. Sources take precedence in their order, files without a name first.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from rnalm.errors import InputError
+
+COMPRESSED = (".gz", ".bgz", ".zst")
+# By the ending of a file's name; any other is FASTA.
+FORMATS = {
+    **dict.fromkeys((".sto", ".stk", ".stockholm", ".seed"), "stockholm"),
+    **dict.fromkeys((".gb", ".gbk", ".gbff", ".genbank"), "genbank"),
+}
+
+
+def add(command) -> None:
+    command.add_argument("inputs", nargs="*", metavar="IN", help="sequence files, or folders of BLAST databases")
+    command.add_argument("--out", type=Path, required=True, help="folder; an earlier corpus in it is replaced")
+    command.add_argument("--source", action="append", default=[], metavar="NAME=PATH", help="a file of source NAME")
+    command.add_argument("--min-length", type=int, default=16, help="nt (default: 16)")
+    command.add_argument("--max-length", type=int, default=8192, help="nt (default: 8192)")
+    command.add_argument("--max-n-fraction", type=float, default=0.1, help="largest share of N (default: 0.1)")
+
+
+def run(arguments) -> None:
+    named = [(stem(Path(path)), Path(path)) for path in arguments.inputs] + list(map(split, arguments.source))
+    if not named:
+        raise InputError("rnalm corpus", "has no input", "name sequence files")
+    for _, path in named:
+        if not path.exists():
+            raise InputError(path, "does not exist", "check the path")
+
+    import polars as pl
+
+    from rnalm import files, provenance
+    from rnalm.corpus import deduplication
+    from rnalm.sequences import normalisation
+
+    limits = {name: getattr(arguments, name) for name in ("min_length", "max_length", "max_n_fraction")}
+    rules, out, threads = normalisation.Rules(**limits), arguments.out, os.cpu_count()
+    inputs = [path for _, path in named if path.is_file()]
+    parameters = {"sources": [[name, str(path)] for name, path in named], **limits}
+    with provenance.stage("deduplicate", out / "manifest.json", inputs, parameters) as record:
+        with files.atomic_directory(out / "sequences") as temporary:
+            sources = []
+            for name in dict.fromkeys(name for name, _ in named):
+                folder = temporary / "runs" / name
+                folder.mkdir(parents=True)
+                found = [normalisation.File(path, format_of(path)) for source, path in named if source == name]
+                source = normalisation.Source(name, name, found)
+                counts = normalisation.normalise(source, rules, folder, threads).counts
+                sources.append(deduplication.counted(name, folder, sorted(folder.glob("part-*.parquet")), counts))
+            ledger = deduplication.deduplicate(sources, temporary, threads)
+            dropped = pl.concat(
+                pl.scan_parquet(source.where / "dropped.parquet").select(pl.lit(source.name).alias("source"), "*")
+                for source in sources
+            )
+            with files.atomic(out / "dropped.tsv") as table:
+                dropped.sink_csv(table, separator="\t", quote_style="never")
+            shutil.rmtree(temporary / "runs")
+        files.write_text(out / "ledger.csv", pl.DataFrame(ledger).write_csv())
+        record.outputs = [*sorted((out / "sequences").glob("*.parquet")), out / "ledger.csv", out / "dropped.tsv"]
+        record.counts, record.notes["ledger"] = deduplication.totals(ledger), ledger
+    shown = ", ".join(f"{number:,} {what}" for what, number in record.counts.items())
+    print(f"{out}: {shown}")
+
+
+def split(argument: str) -> tuple[str, Path]:
+    name, equals, path = argument.partition("=")
+    if not (name and equals and path) or "/" in name:
+        raise InputError(f"--source {argument}", "is not NAME=PATH", "write it as in rfam=Rfam.fa.gz")
+    return name, Path(path)
+
+
+def stem(path: Path) -> str:
+    """A file's name without the endings of its compression and format."""
+    name = Path(path.name.removesuffix(path.suffix)) if path.suffix in COMPRESSED else Path(path.name)
+    return name.stem
+
+
+def format_of(path: Path) -> str:
+    if path.is_dir():
+        return "blastdb"
+    ending = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    return FORMATS.get(ending.lower(), "fasta")
