@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -265,6 +266,7 @@ def broken_flat_files():
         "a letter lost": (whole.replace("ac gu", "ac g"), "record X1: has 11 of the 12 letters"),
         "no letters": (whole.replace("        1 acguacguac gu\n", ""), "record X1: has no sequence of its own"),
         "a lost LOCUS": (whole + whole.replace("LOCUS  ", "LUCAS  "), "has a line between records: 'LUCAS"),
+        "no name": (re.sub("(ACCESSION|VERSION) .*\n", "", whole), "record X1: has no accession"),
         "garbled": (whole.replace('/mol_type="RNA"', "mol_type"), "record X1: is no valid GenBank record"),
         "a length that is none": (whole.replace(" 12 bp", " ?? bp"), "record X1: has 12 of the ?? letters"),
     }

@@ -67,6 +67,8 @@ def _parse(path, lines: list[str]) -> Record:
     # What Biopython raises on a record that is none depends on where it is broken.
     except (ValueError, AssertionError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise InputError(_where(path, lines), f"is no valid GenBank record ({error})", "correct the file") from error
+    if not (record.version or record.accession):
+        raise InputError(_where(path, lines), "has no accession", "correct the file")
     if not record.sequence:
         problem = "has no sequence of its own"
         raise InputError(_where(path, lines), problem, "get the file with sequences, not with CONTIG lines")
