@@ -107,6 +107,11 @@ class FaultyServer(http.server.ThreadingHTTPServer):
             if path.is_file():
                 self.files[path.relative_to(folder).as_posix()] = path.read_bytes()
 
+    def index(self, folder: str) -> list[str]:
+        """What is in a folder; folders end in `/`."""
+        below = [name.removeprefix(folder) for name in self.files if name.startswith(folder)]
+        return sorted({"".join(name.partition("/")[:2]) for name in below})
+
     def fault(self, path: str):
         """The fault of the next answer, or None."""
         with self.lock:
@@ -131,8 +136,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(path, fault.status, b"", {"Retry-After": "0"})
         elif content is not None:
             self.serve(path, content, fault)
-        elif path.endswith("/") and any(name.startswith(path) for name in self.server.files):
-            self.reply(path, 200, b"<html>an index</html>", {})
+        elif path.endswith("/") and (names := self.server.index(path)):
+            self.reply(path, 200, "".join(f'<a href="{name}">{name}</a>\n' for name in names).encode(), {})
         else:
             self.reply(path, 404, b"not here", {})
 

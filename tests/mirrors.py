@@ -18,6 +18,7 @@ BLAST_DATE = "2023-04-26"
 VERTEBRATES = "pub/release-109"
 BACTERIA = "pub/bacteria/release-56"
 WORM = "genomes/all/GCF/000/002/985/GCF_000002985.6_WBcel235"
+YEAST = "genomes/all/GCF/000/146/045/GCF_000146045.2_R64"
 # As the table of Ensembl 109 names its columns.
 COLUMNS = (
     *("name", "species", "division", "taxonomy_id", "assembly", "assembly_accession", "genebuild", "variation"),
@@ -161,14 +162,16 @@ def ncbi(folder: Path, rng: random.Random) -> None:
         put(blast / f"{name}.md5", f"{hashlib.md5((blast / name).read_bytes()).hexdigest()}  {name}\n")
         volumes.append(name)
     put(blast / "nt-nucl-metadata.json", metadata(volumes))
-    transcripts = [f"N{kind}_{n:06d}.1 Caenorhabditis elegans RNA" for n, kind in enumerate("RMR" * 8)]
-    worm, name = folder / WORM, "GCF_000002985.6_WBcel235_rna.fna.gz"
-    put(worm / name, fasta(transcripts, rng, width=80))
-    sums = {
-        "GCF_000002985.6_WBcel235_genomic.fna.gz": "0" * 32,
-        name: hashlib.md5((worm / name).read_bytes()).hexdigest(),
-    }
-    put(worm / "md5checksums.txt", "".join(f"{digest}  ./{name}\n" for name, digest in sums.items()))
+    for place, taxon in {WORM: "Caenorhabditis elegans", YEAST: "Saccharomyces cerevisiae"}.items():
+        assembly = Path(place).name
+        name = f"{assembly}_rna.fna.gz"
+        transcripts = [f"N{kind}_{n:06d}.1 {taxon} RNA" for n, kind in enumerate("RMR" * 8)]
+        put(folder / place / name, fasta(transcripts, rng, width=80))
+        digest = hashlib.md5((folder / place / name).read_bytes()).hexdigest()
+        put(
+            folder / place / "md5checksums.txt",
+            f"{'0' * 32}  ./{assembly}_genomic.fna.gz\n{digest}  ./{name}\n",
+        )
 
 
 def metadata(files: list[str], date: str = BLAST_DATE, name: str = "nt") -> str:

@@ -59,7 +59,7 @@ RELEASES = (
     ),
     ("nt", "fasta-2024", "ncbi/blast/db/FASTA", ["nt.gz"]),
     ("nt", mirrors.BLAST_DATE, "ncbi/blast/db", ["nt"]),
-    ("refseq", "GCF_000002985.6", f"ncbi/{mirrors.WORM}", ["GCF_000002985.6_WBcel235_rna.fna.gz"]),
+    ("refseq", "GCF_000002985.6_WBcel235", f"ncbi/{mirrors.WORM}", ["GCF_000002985.6_WBcel235_rna.fna.gz"]),
 )
 
 

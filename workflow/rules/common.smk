@@ -1,5 +1,6 @@
 # Names, paths and helpers that the rules share.
 
+import datetime
 import json
 import re
 import shlex
@@ -35,6 +36,7 @@ config, TASKS, MODEL = checked(config)
 RUN, CORPUS, SEED = config["run"], config["corpus"]["name"], config["seed"]
 SOURCES = {source: part["release"] for source, part in config["corpus"]["sources"].items()}
 LOCK = config["releases"]
+TODAY = datetime.date.today().isoformat()
 EPOCHS = config["pretrain"]["epochs"]
 # Keys of config["pretrain"] that shape the job, not the segment it makes, and keys of the segment that do not shape the
 # model: a change of either must not train anything again.

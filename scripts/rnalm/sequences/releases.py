@@ -5,7 +5,7 @@ A release names its files, or listings: files of the database itself from which 
 """
 
 import difflib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -66,21 +66,27 @@ class Release:
 
 def load_lock(lock) -> dict[str, dict[str, Release]]:
     """{source: {release: its entry}}, in the lock's order; InputError if anything in it is wrong."""
-    names = {source: list(map(str, releases)) for source, releases in config.read(lock).items()}
-    return {source: {name: load_release(lock, source, name) for name in names[source]} for source in names}
+    found = {}
+    for source, releases in config.read(lock).items():
+        if not isinstance(releases, dict):
+            raise InputError(f"{lock}, {source}", "has no releases", "write it as a mapping, as in the shipped lock")
+        found[source] = {str(name): parse(lock, source, str(name), entry) for name, entry in releases.items()}
+    return found
 
 
 def load_release(lock, source: str, release: str) -> Release:
     """One release of the lock; InputError names the nearest known source or release."""
     entry = pick(lock, pick(lock, config.read(lock), "source", source), f"release of {source}", release)
+    return parse(lock, source, release, entry)
+
+
+def parse(lock, source: str, release: str, entry) -> Release:
     where = f"{lock}, {source} {release}"
     if not isinstance(entry, dict):
         raise InputError(where, "has no keys", "write it as a mapping, as the other releases")
-    entry = config.check(entry, where, "release")
+    entry = {"version": release} | config.check(entry, where, "release")
     files = [File(**file | {"only": tuple(file.get("only", File.only))}) for file in entry["files"]]
-    kept = {field.name for field in fields(Release)} & set(entry)
-    made = {key: entry[key] for key in kept} | {"version": entry.get("version", release)}
-    return Release(**made | {"files": tuple(files), "newest": tuple(entry.get("newest", ()))})
+    return Release(**entry | {"files": tuple(files), "newest": tuple(entry.get("newest", ()))})
 
 
 def pick(lock, choices, kind: str, name: str):
