@@ -30,9 +30,8 @@ def main():
         encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in weights.items()})
         scores = pl.read_csv(arguments.segment.parent / "validation.csv").row(-1, named=True)
         corpus = [load(manifest) for manifest in arguments.corpus_manifests]
-        text = card.pretrained(
-            parameters["run"], target, parameters["model"], parameters, segment["counts"], corpus, scores
-        )
+        described = parameters["model"], encoder.tokeniser, parameters
+        text = card.pretrained(parameters["run"], target, *described, segment["counts"], corpus, scores)
         record.outputs += directory.save(target, encoder, text)
         record.counts |= {"parameters": segment["counts"]["parameters"], **scores}
 

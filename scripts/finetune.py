@@ -51,7 +51,8 @@ def main():
         result = finetune(model, data["train"], data["valid"], Settings(**settings), arguments.seed)
         model.cpu()
         sizes = {part: len(records) for part, records in data.items()}
-        text = card.finetuned(config["task"], arguments.split, arguments.init, target, settings, sizes, result)
+        start = config["task"], arguments.split, arguments.init
+        text = card.finetuned(*start, target, encoder.tokeniser, settings, sizes, result)
         saved = {"task": config["task"], **head, "threshold": result.threshold}
         record.outputs += directory.save(target, encoder, text, model, saved)
         with atomic(target / "history.csv") as temporary:

@@ -1,4 +1,4 @@
-"""FASTA -> .npz with one (length + 2, d) array per record."""
+"""FASTA -> .npz with one (tokens, d) array per record: of L + 2 tokens, of L for RNAret."""
 
 import zipfile
 from pathlib import Path

@@ -5,13 +5,19 @@ USE = """## Use
 ```python
 import rnalm
 model = rnalm.load("{directory}")
-model.hidden_states(["GGGAAACCC"])   # one (length + 2, d) array per sequence
+model.hidden_states(["GGGAAACCC"])   # one ({tokens}, d) array per sequence
 ```
 """
 
 
+def use(directory, tokeniser) -> str:
+    """How to load the model in a directory and what it gives."""
+    special = len(tokeniser.encode(""))
+    return USE.format(directory=directory, tokens=f"length + {special}" if special else "length")
+
+
 def pretrained(
-    run: str, directory, model: dict, parameters: dict, counts: dict, corpus: list[dict], scores: dict
+    run: str, directory, model: dict, tokeniser, parameters: dict, counts: dict, corpus: list[dict], scores: dict
 ) -> str:
     """Card of a pre-trained encoder.
 
@@ -43,12 +49,12 @@ def pretrained(
             "|---|---|",
             *stages,
             "",
-            USE.format(directory=directory),
+            use(directory, tokeniser),
         ]
     )
 
 
-def finetuned(task: str, split: str, init: str, directory, settings: dict, sizes: dict, result) -> str:
+def finetuned(task: str, split: str, init: str, directory, tokeniser, settings: dict, sizes: dict, result) -> str:
     """Card of a structure model; sizes: RNAs per part; result: training.finetuning.Finetuned."""
     return "\n".join(
         [
@@ -61,7 +67,7 @@ def finetuned(task: str, split: str, init: str, directory, settings: dict, sizes
             f"best validation F1 {result.best_f1:.4f} (relaxed) in epoch {result.best_epoch}",
             f"- decoding threshold {result.threshold}, tuned on the validation RNAs",
             "",
-            USE.format(directory=directory),
+            use(directory, tokeniser),
             "```bash",
             f"rnalm fold {directory} my.fasta -o my.dbn",
             "```",
