@@ -12,6 +12,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", required=True, type=Path, help="manifest of deduplicate")
     parser.add_argument("--clusters", required=True, type=Path, help="manifest of cluster")
+    parser.add_argument("--excluded", type=Path, help="manifest of exclude: sequences that are not drawn")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--validation-fraction", required=True, type=float, help="expected fraction of the clusters")
     parser.add_argument("--epoch", required=True, type=int, help="from 0")
@@ -27,8 +28,9 @@ def main():
         "crop": a.crop,
         "rows_per_shard": a.rows_per_shard,
     }
-    with provenance.stage("draw", a.manifest, [a.sequences, a.clusters], parameters) as record:
-        draws.make(record, a.sequences, a.clusters, None, parameters, a.manifest.parent)
+    inputs = [path for path in (a.sequences, a.clusters, a.excluded) if path]
+    with provenance.stage("draw", a.manifest, inputs, parameters) as record:
+        draws.make(record, a.sequences, a.clusters, a.excluded, parameters, a.manifest.parent)
 
 
 if __name__ == "__main__":

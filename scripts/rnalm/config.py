@@ -143,6 +143,14 @@ def check_previous(config: dict, where) -> None:
         raise InputError(where, problem, "give this corpus a new corpus.name, so that the earlier one stays")
 
 
+def check_exclude(config: dict, where) -> None:
+    """InputError if what is excluded resembles items of a task that the run does not have."""
+    for name in config["corpus"].get("exclude", {}).get("sets", []):
+        if name.partition("/")[0] not in config["tasks"]:
+            problem = f"key 'corpus.exclude.sets' is wrong: {name} is no task of this run"
+            raise InputError(where, problem, f"name tasks, or task/split, of: {', '.join(config['tasks']) or 'none'}")
+
+
 def check_heads(model: dict, where) -> None:
     """InputError if the heads do not share the width, or a head has an odd number of channels."""
     dim, heads = model["dim"], model["heads"]
@@ -155,4 +163,4 @@ def check_heads(model: dict, where) -> None:
         raise InputError(where, problem, f"give a multiple of {heads}")
 
 
-RELATIONS = {"config": (check_lengths, check_previous), "model": (check_heads,)}
+RELATIONS = {"config": (check_lengths, check_previous, check_exclude), "model": (check_heads,)}

@@ -29,6 +29,7 @@ def expected(config: dict) -> dict[str, int]:
         "draw": pretrain["epochs"],
         "pretrain": -(-pretrain["epochs"] // pretrain["segment_epochs"]),
         "task_data": len(tasks),
+        "leakage": len(tasks),
         "finetune": len(starts),
         "evaluate": len(starts),
         "baseline": sum(len(task["splits"]) for task in tasks),

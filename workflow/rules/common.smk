@@ -93,12 +93,22 @@ NORMALISED = [f"results/normalised/{source}/{release}/{LIMITS}/manifest.json" fo
 SEQUENCES = f"results/corpus/{CORPUS}/sequences/manifest.json"
 CLUSTERS = f"results/corpus/{CORPUS}/clusters.manifest.json"
 VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
-CORPUS_MANIFESTS = [*NORMALISED, SEQUENCES, CLUSTERS, VALIDATION]
+# Benchmark items in the corpus; what is excluded for their sake, and the ledger without it.
+LEAKAGE = [f"results/corpus/{CORPUS}/leakage/{task}/manifest.json" for task in TASKS]
+EXCLUDE = config["corpus"].get("exclude")
+EXCLUDED = [f"results/corpus/{CORPUS}/excluded/manifest.json"] if EXCLUDE else []
+LEDGER = f"results/corpus/{CORPUS}/excluded/ledger.csv" if EXCLUDE else f"results/corpus/{CORPUS}/ledger.csv"
+CORPUS_MANIFESTS = [*NORMALISED, SEQUENCES, CLUSTERS, *EXCLUDED, VALIDATION]
 
 
 def corpus_directory(wildcards):
     """Where the corpus lies."""
     return f"results/corpus/{CORPUS}"
+
+
+def excluded_option(wildcards):
+    """Command-line option that names what is excluded; empty where nothing is."""
+    return " ".join(f"--excluded {path}" for path in EXCLUDED)
 
 
 def draws(first, end):

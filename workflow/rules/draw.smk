@@ -5,6 +5,7 @@ rule hold_out:
     input:
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
+        excluded=EXCLUDED,
     output:
         update("results/corpus/{corpus}/draws/validation/manifest.json"),
     log:
@@ -23,18 +24,20 @@ rule hold_out:
         validation_fraction=config["corpus"]["validation_fraction"],
         crop=config["corpus"]["crop"],
         rows_per_shard=config["corpus"]["rows_per_shard"],
+        excluded=excluded_option,
     message:
         "Hold out validation clusters of corpus {wildcards.corpus}"
     shell:
         "python scripts/hold_out.py --sequences {input.sequences} --clusters {input.clusters} --seed {params.seed} "
         "--validation-fraction {params.validation_fraction} --crop {params.crop} "
-        "--rows-per-shard {params.rows_per_shard} --manifest {output} &> {log}"
+        "--rows-per-shard {params.rows_per_shard} {params.excluded} --manifest {output} &> {log}"
 
 
 rule draw:
     input:
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
+        excluded=EXCLUDED,
     output:
         update("results/corpus/{corpus}/draws/epoch-{epoch}/manifest.json"),
     log:
@@ -53,9 +56,10 @@ rule draw:
         validation_fraction=config["corpus"]["validation_fraction"],
         crop=config["corpus"]["crop"],
         rows_per_shard=config["corpus"]["rows_per_shard"],
+        excluded=excluded_option,
     message:
         "Draw epoch {wildcards.epoch} of corpus {wildcards.corpus}"
     shell:
         "python scripts/draw.py --epoch {wildcards.epoch} --sequences {input.sequences} --clusters {input.clusters} "
         "--seed {params.seed} --validation-fraction {params.validation_fraction} --crop {params.crop} "
-        "--rows-per-shard {params.rows_per_shard} --manifest {output} &> {log}"
+        "--rows-per-shard {params.rows_per_shard} {params.excluded} --manifest {output} &> {log}"

@@ -4,7 +4,7 @@
 rule collect:
     input:
         evaluations=EVALUATIONS,
-        ledger=f"results/corpus/{CORPUS}/ledger.csv",
+        ledger=LEDGER,
     output:
         manifest=update("results/{run}/collect.manifest.json"),
         metrics=report(update("results/{run}/metrics.csv"), caption="../report/metrics.rst", category="Results"),

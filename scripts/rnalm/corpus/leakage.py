@@ -14,14 +14,13 @@ from pathlib import Path
 import polars as pl
 
 from rnalm import files, provenance
-from rnalm.corpus import mmseqs, search
+from rnalm.corpus import containment, mmseqs, search
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import digest
 
 IDENTITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-TARGETS = ("corpus", "train")
-STRANDS = ("forward", "reverse")
 PLACE = ["split", "part", "target", "strand"]
+NEAREST = ["split", "part", "id", "digest", "length", "target", "strand", "nearest", "identity", "coverage"]
 HITS = ["target", "strand", "item", "query", "hit", "relation", "identity", "coverage", "hit_coverage"]
 HITS += ["alignment_length"]
 
@@ -72,37 +71,42 @@ def audit(items, training, sequences, state: Path, folder: Path, coverage: float
         with files.atomic(folder / "hits.parquet") as temporary:
             hits.sink_parquet(temporary, compression_level=3, row_group_size=500_000)
     hits = pl.scan_parquet(folder / "hits.parquet")
-    nearest = nearest_relatives(items, training, hits, coverage)
-    return [folder / "hits.parquet", *write(nearest, folder)], counts(items, hits)
+    items = items.with_columns(length=pl.col("sequence").str.len_bytes().cast(pl.Int32))
+    nearest = [nearest_relatives(items, "corpus", hits.filter(target="corpus"), coverage)]
+    if not training.is_empty():
+        own = training.lazy().select("split", hit="digest").unique()
+        nearest.append(nearest_relatives(items, "train", hits.filter(target="train").join(own, on="hit"), coverage))
+    return [folder / "hits.parquet", *write(pl.concat(nearest), folder)], counts(items, hits)
 
 
 def table_hash(table: pl.DataFrame) -> str:
     return hashlib.sha256(table.drop("sequence").write_csv().encode()).hexdigest()
 
 
-def nearest_relatives(items, training, hits: pl.LazyFrame, coverage: float) -> pl.DataFrame:
-    """A row per item, target and strand: PLACE, id, digest, length (nt), nearest, identity, coverage; nulls: none."""
-    hits = hits.filter(pl.col("coverage") >= coverage)
-    splits = items.select("split").unique().lazy()
-    own = training.lazy().select("split", hit="digest").unique()
-    corpus = best(hits.filter(pl.col("target") == "corpus"), ["target", "strand", "query"]).join(splits, how="cross")
-    train = best(hits.filter(pl.col("target") == "train").join(own, on="hit"), ["split", "target", "strand", "query"])
-    found = pl.concat([corpus, train], how="diagonal").rename({"query": "digest", "hit": "nearest"})
-    grid = pl.LazyFrame({"target": TARGETS}).join(pl.LazyFrame({"strand": STRANDS}), how="cross")
-    rows = items.lazy().with_columns(length=pl.col("sequence").str.len_bytes().cast(pl.Int32)).join(grid, how="cross")
-    rows = rows.join(found, on=["split", "target", "strand", "digest"], how="left")
-    columns = ["split", "part", "id", "digest", "length", "target", "strand", "nearest", "identity", "coverage"]
-    return rows.select(columns).sort(*PLACE, "id", "digest").collect(engine="streaming")
+def nearest_relatives(items: pl.DataFrame, target: str, hits: pl.LazyFrame, coverage: float) -> pl.DataFrame:
+    """A row per item and strand: NEAREST; nulls where no hit covers enough of the item.
+
+    items: split, part, id, digest, length (nt). hits: in the target; one with a column `split` counts only there.
+    """
+    keys = [name for name in ("split", "strand", "query") if name in hits.collect_schema()]
+    nearest = best(hits.filter(pl.col("coverage") >= coverage), keys, ["hit"])
+    nearest = nearest.rename({"query": "digest", "hit": "nearest"})
+    strands = pl.LazyFrame({"strand": containment.STRANDS, "target": target})
+    rows = items.lazy().join(strands, how="cross").join(nearest, on=[*keys[:-1], "digest"], how="left")
+    return rows.collect(engine="streaming").select(NEAREST).sort("split", "part", "strand", "id", "digest")
 
 
-def best(hits: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
-    """Of every group of hits the one of highest identity, then coverage, then smallest digest: keys, hit, both."""
+def best(hits: pl.LazyFrame, keys: list[str], values: list[str]) -> pl.LazyFrame:
+    """Of each group the hit of highest identity, then highest coverage, then smallest values.
+
+    Returns keys, values, identity, coverage.
+    """
     # Two passes that stream; a sort of all hits would not.
     rank = (pl.col("identity") * 1e3).round().cast(pl.Int64) * 10**7 + (pl.col("coverage") * 1e6).round().cast(pl.Int64)
-    ranked = hits.select(*dict.fromkeys([*keys, "hit"]), "identity", "coverage", rank=rank)
+    ranked = hits.select(*keys, *values, "identity", "coverage", rank=rank)
     highest = ranked.group_by(keys).agg(pl.col("rank").max())
-    values = [pl.col(name).sort_by("hit").first() for name in ("hit", "identity", "coverage") if name not in keys]
-    return ranked.join(highest, on=[*keys, "rank"]).group_by(keys).agg(values)
+    equals = ranked.join(highest, on=[*keys, "rank"]).group_by(keys)
+    return equals.agg(pl.col(*values, "identity", "coverage").sort_by(values).first())
 
 
 def summarise(nearest: pl.DataFrame) -> pl.DataFrame:
