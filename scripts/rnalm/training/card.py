@@ -49,8 +49,28 @@ def pretrained(
             "|---|---|",
             *stages,
             "",
+            exclusion(corpus),
+            "",
             use(directory, tokeniser),
         ]
+    )
+
+
+def exclusion(corpus: list[dict]) -> str:
+    """What was kept from training for the sake of benchmarks; corpus: manifests of the corpus stages."""
+    for made in corpus:
+        if made["stage"] == "exclude":
+            asked, counts = made["parameters"], made["counts"]
+            whole = " and the other members of their clusters" if asked["scope"] == "clusters" else ""
+            return (
+                f"Excluded from training: {counts['excluded']:,} sequences of the corpus, those with an identity of at "
+                f"least {asked['identity']:g} over at least {asked['coverage']:g} of a test or validation item of "
+                f"{', '.join(asked['sets'])}, on either strand{whole}, so that scores on these items are not scores on "
+                "sequences seen in pre-training."
+            )
+    return (
+        "Nothing was excluded from training for the sake of benchmarks: test and validation sequences of the tasks may "
+        "have been seen, without their labels."
     )
 
 
