@@ -20,8 +20,7 @@ def main():
     parser.add_argument("--manifest", required=True, type=Path)
     a = parser.parse_args()
 
-    parameters = {"task": a.task, "coverage": a.coverage, "least_coverage": search.LEAST_COVERAGE}
-    parameters["search"] = " ".join(map(str, search.FLAGS))
+    parameters = {"task": a.task, "coverage": a.coverage, "search": search.description()}
     with provenance.stage("leakage", a.manifest, [a.data, a.sequences], parameters) as record:
         items, training = leakage.task_items(a.data)
         record.outputs, record.counts = leakage.audit(

@@ -54,7 +54,7 @@ def audit(items, training, sequences, state: Path, folder: Path, coverage: float
         "items": table_hash(items),
         "training": table_hash(training),
         "sequences": [output["sha256"] for output in provenance.load(sequences)["outputs"]],
-        "flags": list(search.FLAGS),
+        "search": search.description(),
         "mmseqs": mmseqs.version(),
     }
     names = items.group_by("digest").agg(item=pl.col("id").min())

@@ -56,6 +56,11 @@ ALIGNMENT = {
 COLUMNS = containment.COLUMNS | {"identity": pl.Float64}
 
 
+def description() -> dict:
+    """What a search depends on, for manifests."""
+    return {"flags": " ".join(map(str, FLAGS)), "least_coverage": LEAST_COVERAGE, "seed": containment.SEED}
+
+
 class Search:
     """Queries (digest, sequence; both distinct), indexed in a folder that belongs to them and that the caller locks."""
 
