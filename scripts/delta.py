@@ -17,6 +17,8 @@ def main():
     parser.add_argument("--previous-sequences", required=True, type=Path)
     parser.add_argument("--clusters", required=True, type=Path, help="manifest of cluster")
     parser.add_argument("--previous-clusters", required=True, type=Path)
+    parser.add_argument("--excluded", nargs="?", type=Path, help="manifest of exclude: sequences that are not drawn")
+    parser.add_argument("--previous-excluded", nargs="?", type=Path)
     parser.add_argument("--leakage", nargs="*", default=[], type=Path, help="manifests of leakage")
     parser.add_argument("--previous-leakage", nargs="*", default=[], type=Path, help="of the same tasks in that order")
     parser.add_argument("--seed", required=True, type=int)
@@ -24,8 +26,10 @@ def main():
     parser.add_argument("--manifest", required=True, type=Path)
     a = parser.parse_args()
 
-    before = delta.Corpus(a.previous, a.previous_sequences, a.previous_clusters, a.previous_leakage)
-    after = delta.Corpus(a.corpus, a.sequences, a.clusters, a.leakage)
+    before = delta.Corpus(
+        a.previous, a.previous_sequences, a.previous_clusters, a.previous_excluded, a.previous_leakage
+    )
+    after = delta.Corpus(a.corpus, a.sequences, a.clusters, a.excluded, a.leakage)
     draw = {"seed": a.seed, "validation_fraction": a.validation_fraction}
     parameters = {"corpus": a.corpus, "previous": a.previous, **draw}
     inputs = [*before.manifests, *after.manifests]

@@ -254,6 +254,20 @@ def test_a_corpus_compared_with_itself_has_no_differences(update, tmp_path):
         assert pl.read_parquet(tmp_path / f"delta/{name}.parquet").is_empty()
 
 
+def test_what_is_excluded_leaves_the_draws_and_not_the_clusters(update, tmp_path):
+    (tmp_path / "excluded").mkdir()
+    family = [digest(f"F5/{member}", 0) for member in range(3)]
+    pl.DataFrame({"digest": family}).write_parquet(tmp_path / "excluded/excluded.parquet")
+    excluded = made.write_manifest("exclude", tmp_path / "excluded", {}, {})
+    inputs = {"sequences": update / "old/sequences/manifest.json", "clusters": update / "old/clusters.manifest.json"}
+    flags = inputs | {f"previous_{name}": path for name, path in inputs.items()} | HOLD_OUT | {"excluded": excluded}
+    made.succeed("delta", corpus="same", previous="old", manifest=tmp_path / "delta/manifest.json", **flags)
+    found = json.loads((tmp_path / "delta/delta.json").read_text())
+    assert found["clusters"]["unchanged"] == found["clusters"]["before"] == 33
+    sides = found["draws"].values()
+    assert [sum(side[name] for side in sides) for name in ("before", "after", "gone", "new")] == [33, 32, 1, 0]
+
+
 def test_without_an_earlier_corpus_ids_are_representatives(update, tmp_path):
     sequences = update / "new/sequences/manifest.json"
     made.succeed("cluster", sequences=sequences, state=tmp_path / "state", manifest=tmp_path / "m.json", **CLUSTER)

@@ -142,10 +142,9 @@ def hexadecimal(clusters: pl.DataFrame) -> pl.DataFrame:
 def fates(before, after, folder):
     """Fates under the letters, though the members meet by the hashes of them."""
     letters = {md5(f"letter {letter}"): letter for letter in map(chr, range(128))}
-    old, new = (hexadecimal(frame).lazy() for frame in (before, after))
-    moved = succession.moves(old, new, 3, folder)
-    named = pl.col("before", "after").replace(letters)
-    return succession.fates(moved.with_columns(named), before.lazy(), after.lazy())
+    found = succession.fates(*(hexadecimal(frame).lazy() for frame in (before, after)), 3, folder)
+    lists = pl.col("came_from", "went_to").list.eval(pl.element().replace(letters).sort())
+    return found.with_columns(pl.col("cluster").replace(letters), lists)
 
 
 def test_fates(tmp_path):

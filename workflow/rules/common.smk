@@ -143,6 +143,12 @@ def previous_sequences(wildcards):
     return previous_manifest("sequences/manifest.json")
 
 
+def previous_excluded(wildcards):
+    """Manifest of what was excluded from the earlier corpus, in a list; empty where nothing was."""
+    path = f"results/corpus/{PREVIOUS}/excluded/manifest.json"
+    return [path] if Path(path).is_file() else []
+
+
 def compared_tasks():
     """Tasks whose items were searched against the earlier corpus too."""
     return [task for task in TASKS if Path(f"results/corpus/{PREVIOUS}/leakage/{task}/manifest.json").is_file()]

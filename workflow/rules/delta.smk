@@ -5,9 +5,11 @@ rule delta:
     input:
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
+        excluded=EXCLUDED,
         leakage=compared_leakage,
         previous_sequences=previous_sequences,
         previous_clusters=previous_clusters,
+        previous_excluded=previous_excluded,
         previous_leakage=previous_leakage,
     output:
         manifest=update("results/corpus/{corpus}/delta/manifest.json"),
@@ -35,5 +37,6 @@ rule delta:
         "python scripts/delta.py --corpus {wildcards.corpus} --previous {params.previous} "
         "--sequences {input.sequences} --previous-sequences {input.previous_sequences} "
         "--clusters {input.clusters} --previous-clusters {input.previous_clusters} "
+        "--excluded {input.excluded} --previous-excluded {input.previous_excluded} "
         "--leakage {input.leakage} --previous-leakage {input.previous_leakage} "
         "--seed {params.seed} --validation-fraction {params.validation_fraction} --manifest {output.manifest} &> {log}"

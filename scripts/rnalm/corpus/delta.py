@@ -30,21 +30,27 @@ NO_TYPE = "not stated"
 
 @dataclass
 class Corpus:
-    """A corpus by its manifests; leakage: of the tasks to compare."""
+    """A corpus by its manifests; excluded: None where nothing is, leakage: of the tasks to compare."""
 
     name: str
     sequences: Path
     clusters: Path
+    excluded: Path | None = None
     leakage: list[Path] = field(default_factory=list)
 
     @property
     def manifests(self) -> list[Path]:
-        return [self.sequences, self.clusters, *self.leakage]
+        return [self.sequences, self.clusters, *([self.excluded] if self.excluded else []), *self.leakage]
 
     @property
     def members(self) -> pl.LazyFrame:
-        """digest, cluster"""
-        return pl.scan_parquet(provenance.outputs(self.clusters, "clusters.parquet")).select("digest", "cluster")
+        """digest, cluster of all sequences"""
+        return draws.members(self.clusters)
+
+    @property
+    def drawn(self) -> pl.LazyFrame:
+        """digest, cluster of the sequences that may be drawn"""
+        return draws.members(self.clusters, self.excluded)
 
     @property
     def releases(self) -> dict[str, str]:
@@ -70,14 +76,12 @@ def compare(before: Corpus, after: Corpus, folder: Path, seed: int, validation_f
         **compare_sequences(*parts, folder, working),
     }
     buckets = found["sequences"]["after"] // succession.MEMBERS_PER_BUCKET + 1
-    moved = succession.moves(before.members, after.members, buckets, working)
-    fates = succession.fates(moved, before.members, after.members)
+    fates = succession.fates(before.members, after.members, buckets, working / "clusters")
     partitions.write(fates, folder / "clusters.parquet")
-    sides = redrawn(fates, before.members, after.members, seed, validation_fraction)
-    numbers = {name: sum(side[name] for side in sides.values()) for name in ("before", "after", "unchanged")}
-    by_fate = dict(fates["what"].value_counts().iter_rows())
-    found["clusters"] = numbers | {what: by_fate.get(what, 0) for what in succession.FATES}
-    found["draws"] = sides
+    found["clusters"] = count_fates(fates, before, after)
+    if before.excluded or after.excluded:
+        fates = succession.fates(before.drawn, after.drawn, buckets, working / "drawn")
+    found["draws"] = redrawn(fates, before.drawn, after.drawn, seed, validation_fraction)
     items = compare_leakage(before.leakage, after.leakage)
     if items:
         table = pl.concat(frame.with_columns(task=pl.lit(task)) for task, frame in items.items())
@@ -225,12 +229,23 @@ def affected(part: dict) -> tuple:
     return part["new"], part["withdrawn"], part["after"] - part["before"]
 
 
+def count_fates(fates: pl.DataFrame, before: Corpus, after: Corpus) -> dict:
+    """Clusters before, after, unchanged, and of each fate."""
+    numbers = {
+        when: provenance.load(corpus.clusters)["counts"]["clusters"]
+        for when, corpus in (("before", before), ("after", after))
+    }
+    numbers["unchanged"] = numbers["before"] - fates.filter(pl.col("before") > 0).height
+    by_fate = dict(fates["what"].value_counts().iter_rows())
+    return numbers | {what: by_fate.get(what, 0) for what in succession.FATES}
+
+
 def redrawn(fates: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame, seed: int, fraction: float) -> dict:
     """How many clusters of the training and of the validation side move: {side: {before, after, ...}}.
 
-    fates: see `succession.fates`. before, after: digest, cluster. unchanged clusters keep their row in every epoch;
-    touched ones are still there with other members, and redrawn of them give another sequence in the first epoch (or in
-    the validation set); new and gone: clusters.
+    before, after: digest, cluster of what may be drawn; fates: of these clusters, see `succession.fates`. unchanged
+    clusters keep their row in every epoch; touched ones are still there with other members, and redrawn of them give
+    another sequence in the first epoch (or in the validation set); new and gone: clusters.
     """
     found = {}
     members = {"before": before, "after": after}

@@ -89,8 +89,8 @@ def moves(before: pl.LazyFrame, after: pl.LazyFrame, buckets: int, folder: Path)
     return pl.concat(found).group_by("before", "after").agg(pl.col("members").sum())
 
 
-def fates(moved: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame) -> pl.DataFrame:
-    """What became of every cluster whose members are not the same as before, sorted by id; moved: see `moves`.
+def fates(before: pl.LazyFrame, after: pl.LazyFrame, buckets: int, folder: Path) -> pl.DataFrame:
+    """What became of every cluster whose members are not the same as before, sorted by id; arguments: see `moves`.
 
     Columns: cluster (its id), what (one of FATES), before, after (members), new, withdrawn (of them, sequences that are
     only in this or only in the earlier corpus), came, went (members that were or are in another cluster), came_from,
@@ -99,6 +99,7 @@ def fates(moved: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame) -> pl.
     still there, but some of its members are elsewhere. Otherwise grown, shrunk or, with as many members as before,
     exchanged.
     """
+    moved = moves(before, after, buckets, folder)
     into = moved.filter(pl.col("after").is_not_null()).group_by(cluster="after").agg(*gained("before", "new", "came"))
     out = moved.filter(pl.col("before").is_not_null()).group_by(cluster="before")
     touched = into.join(out.agg(*gained("after", "withdrawn", "went")), on="cluster", how="full", coalesce=True)
