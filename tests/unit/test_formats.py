@@ -16,7 +16,7 @@ import pyarrow
 import pytest
 from Bio import AlignIO, SeqIO, bgzf
 from rnalm.errors import InputError
-from rnalm.sequences.formats import open_fasta
+from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.stockholm import rfam_type
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +35,7 @@ def from_data(name):
 
 
 def text_of(path, format):
-    with open_fasta(path, format) as stream:
-        return stream.read().decode()
+    return b"".join(fasta_text(path, format)).decode()
 
 
 def records_of(path, format):
@@ -82,10 +81,7 @@ def test_the_bytes_of_fasta_pass_untouched(tmp_path, name):
     content = gzip.decompress(TRNA.read_bytes()) * 10 + b"> \xe9 no UTF-8\r\n\r\nAC GU\x01"
     path = tmp_path / name
     path.write_bytes(COMPRESSED.get(name, bytes)(content))
-    with open_fasta(path, "fasta") as stream:
-        read = list(iter(lambda: stream.read(65_537), b""))
-    assert b"".join(read) == content
-    assert {len(block) for block in read[:-1]} == {65_537}
+    assert b"".join(fasta_text(path, "fasta")) == content
 
 
 @pytest.mark.parametrize("name", COMPRESSED)
@@ -101,7 +97,7 @@ def test_compressed_fasta_that_is_cut_anywhere(tmp_path, name):
 
 def test_a_format_that_is_none(tmp_path):
     with pytest.raises(InputError, match="unknown format 'genebank'; the nearest known one is 'genbank'"):
-        open_fasta(tmp_path, "genebank")
+        fasta_text(tmp_path, "genebank")
 
 
 @pytest.mark.parametrize("format", ["fasta", "stockholm", "genbank"])
@@ -112,11 +108,9 @@ def test_a_missing_file_and_a_folder(tmp_path, format):
 
 CHILD = """
 import json, resource, sys
-from rnalm.sequences.formats import open_fasta
-before, total = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
-with open_fasta(sys.argv[1], "fasta") as stream:
-    while block := stream.read(1 << 20):
-        total += len(block)
+from rnalm.sequences.formats import fasta_text
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+total = sum(map(len, fasta_text(sys.argv[1], "fasta")))
 print(json.dumps([total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))
 """
 
@@ -267,6 +261,7 @@ def broken_flat_files():
         "no letters": (whole.replace("        1 acguacguac gu\n", ""), "record X1: has no sequence of its own"),
         "a lost LOCUS": (whole + whole.replace("LOCUS  ", "LUCAS  "), "has a line between records: 'LUCAS"),
         "no name": (re.sub("(ACCESSION|VERSION) .*\n", "", whole), "record X1: has no accession"),
+        "a lost first LOCUS": (whole.replace("LOCUS  ", "LUCAS  ") + whole, "has a line between records: '//'"),
         "garbled": (whole.replace('/mol_type="RNA"', "mol_type"), "record X1: is no valid GenBank record"),
         "a length that is none": (whole.replace(" 12 bp", " ?? bp"), "record X1: has 12 of the ?? letters"),
     }
@@ -416,8 +411,8 @@ def test_a_stream_that_ends_early_is_an_error(database, tmp_path, monkeypatch, s
 
 def test_to_close_the_stream_ends_blastdbcmd(database, tmp_path, monkeypatch):
     stand_in(tmp_path, f"echo $$ > '{tmp_path}/pid'; while :; do echo '>a'; echo ACGT; done", monkeypatch)
-    stream = open_fasta(database, "blastdb")
-    assert stream.read(8) == b">a\nACGT\n"
+    stream = fasta_text(database, "blastdb")
+    assert next(stream).startswith(b">a\nACGT\n")
     stream.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -9,7 +9,7 @@ import pytest
 from Bio import SeqIO
 from hypothesis import given
 from hypothesis import strategies as st
-from rnalm.sequences.formats import open_fasta
+from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.headers import parse
 from rnalm.sequences.readers import read_fasta
 
@@ -26,8 +26,8 @@ def from_data(name):
 
 
 def headers_of(path, format):
-    with open_fasta(path, format) as stream:
-        return pl.Series([line[1:].decode() for line in stream if line.startswith(b">")])
+    lines = b"".join(fasta_text(path, format)).decode().split("\n")
+    return pl.Series([line[1:] for line in lines if line.startswith(">")])
 
 
 def said(header, source):

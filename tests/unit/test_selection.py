@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rnalm.errors import InputError
 from rnalm.sequences import headers
-from rnalm.sequences.formats import open_fasta
+from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.readers import read_fasta
 from rnalm.sequences.selection import NOT_SELECTED, Tally, load
 
@@ -34,8 +34,7 @@ def records(*rows):
 
 
 def records_of(path, format, source):
-    with open_fasta(path, format) as stream:
-        text = stream.read().decode()
+    text = b"".join(fasta_text(path, format)).decode()
     entries = [entry.split("\n", 1) for entry in text.removeprefix(">").split("\n>")]
     parsed = headers.parse(pl.Series([header for header, _ in entries]), source)
     return parsed.with_columns(length=pl.Series([len(lines.replace("\n", "")) for _, lines in entries]))

@@ -122,6 +122,7 @@ def broken_files():
         "fasta.sto.gz": (gzip.compress(b">a\nACGU\n"), "is no Stockholm file: its first line is '>a'"),
         "garbled.sto": (b"# STOCKHOLM 1.0\nhello\n//\n", "is no valid Stockholm alignment"),
         "unfinished.sto": (whole.removesuffix("//\n").encode(), "family hairpin: does not end in '//'"),
+        "joined.sto": ((whole.removesuffix("//\n") + whole).encode(), "family hairpin: does not end in '//'"),
         "uneven.sto": (whole.replace("one          GGG-", "one          GGG").encode(), "family hairpin"),
         "cut.sto.gz": (seed[: len(seed) // 2], "truncated or corrupt"),
         "plain.sto.gz": (gzip.decompress(seed), "truncated or corrupt"),

@@ -47,7 +47,7 @@ def _records(path, handle) -> Iterator[list[str]]:
                 raise _cut(path, lines)
             preamble = False
         elif not lines:
-            if preamble or not line.strip():
+            if (preamble and line.rstrip() != "//") or not line.strip():
                 continue
             problem = f"has a line between records: {line.strip()[:40]!r}"
             raise InputError(path, problem, "correct the file, or get it again")

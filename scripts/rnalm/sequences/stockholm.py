@@ -110,13 +110,20 @@ def _blocks(path, handle) -> Iterator[list[str]]:
         raise InputError(path, problem, "give a file that starts with '# STOCKHOLM 1.0'")
     lines = []
     for line in itertools.chain([first], handle):
+        # Biopython would join the rows of two alignments.
+        if line.startswith("# STOCKHOLM") and any(map(str.strip, lines)):
+            raise _unfinished(path, lines)
         lines.append(line)
         if line.strip() == "//":
             yield lines
             lines = []
-    if any(line.strip() for line in lines):
-        where = f"{path}, family {_annotation(lines, 'ID')}"
-        raise InputError(where, "does not end in '//'", "get the whole file again")
+    if any(map(str.strip, lines)):
+        raise _unfinished(path, lines)
+
+
+def _unfinished(path, lines: list[str]) -> InputError:
+    where = f"{path}, family {_annotation(lines, 'ID')}"
+    return InputError(where, "does not end in '//'", "get the whole file again")
 
 
 def _family(path, lines: list[str]) -> StockholmFamily:
