@@ -1,10 +1,10 @@
 """Exact matches of a few sequences (queries) in very many (hits): the same, or one holds the other whole.
 
 A search tool looks for what is similar and may miss what is equal: MMseqs2 masks low complexity, wants two seeds, and
-drops short matches as insignificant. Here nothing is missed that has SEED clear letters (A, C, G, T) in a row; shorter
-sequences, and those full of ambiguity codes, are found where they are the same whole. The queries are indexed on
-both strands and the others stream by: a look at every window of SEED letters for whole queries, and one window of each
-sequence for queries that hold it. Letters are compared one by one, N with N. Measured on one core: 1.7 ns per nt.
+drops short matches as insignificant. Here nothing is missed from SEED letters on; what is shorter is found where it is
+the same whole. The queries are indexed on both strands and the others stream by: a look at every window of SEED letters
+for queries that begin like it, and at the first window of each sequence for queries that hold it. Then letters are
+compared one by one, ambiguity codes as letters.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,9 @@ from rnalm.sequences.alphabet import digest
 
 SEED = 16  # letters of 2 bits: a window is a 32-bit number
 SIEVE = 20  # bits of the number that tells quickly that no query begins like this
-AMBIGUOUS = 4
 COMPLEMENT = str.maketrans("ACGTRYKMSWBDHVNI", "TGCAYRMKSWVHDBNN")  # inosine pairs with several: N
-BASES = np.full(256, AMBIGUOUS, np.uint8)
-BASES[list(b"ACGT")] = range(4)
+# Two bits of any letter: T, C, A, G differ, and an ambiguity code is as good as any of them to begin a comparison.
+BASES = np.arange(256, dtype=np.uint64) >> np.uint64(1) & np.uint64(3)
 STRANDS = np.array(["forward", "reverse"])
 RELATIONS = np.array(["identical", "contains", "within"])  # of a hit as long as the query, longer, shorter
 COLUMNS = {
@@ -53,8 +52,8 @@ class Index:
     own: pl.DataFrame  # row, hit: its own digest
     letters: np.ndarray  # uint8, all rows one after the other
     ends: np.ndarray  # where each row begins, and the end of the last
-    seeds: tuple  # the first window of each row: numbers (sorted), rows, places
-    windows: tuple  # all windows
+    seeds: tuple  # the first window of each row: numbers (sorted), rows
+    windows: tuple  # all windows: numbers (sorted), rows, places in them
     sieve: np.ndarray
 
 
@@ -64,8 +63,8 @@ def index(queries: pl.DataFrame) -> Index:
     own = pl.DataFrame({"row": np.arange(len(rows)), "hit": pl.Series(map(digest, rows), dtype=pl.String)})
     letters, ends = concatenated(rows)
     numbers, owners, places = _windows(letters, ends)
-    _, first = np.unique(owners, return_index=True)
-    seeds = by_number(numbers[first], owners[first], places[first])
+    first = places == 0
+    seeds = by_number(numbers[first], owners[first])
     sieve = np.zeros(2**SIEVE, np.bool_)
     sieve[seeds[0] >> np.uint32(32 - SIEVE)] = True
     return Index(
@@ -107,50 +106,47 @@ def concatenated(sequences: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(sequences.str.join("").item().encode("ascii"), np.uint8), ends
 
 
-def by_number(numbers, owners, places) -> tuple:
+def by_number(numbers, *others) -> tuple:
+    """The columns, sorted by the first."""
     order = np.argsort(numbers, kind="stable")
-    return numbers[order], owners[order], places[order]
+    return numbers[order], *(column[order] for column in others)
 
 
 @njit(cache=True)
 def _windows(letters, ends):
-    """Number, row and place in the row of every window of SEED clear letters, row by row."""
+    """Number, row and place in the row of every window of SEED letters, row by row."""
     numbers = np.empty(len(letters), np.uint32)
     owners, places = np.empty(len(letters), np.int32), np.empty(len(letters), np.int32)
     count = 0
     for row in range(len(ends) - 1):
-        number, clear = np.uint64(0), 0
+        number = np.uint64(0)
         for at in range(ends[row], ends[row + 1]):
-            base = BASES[letters[at]]
-            clear = 0 if base == AMBIGUOUS else clear + 1
-            number = (number << np.uint64(2) | np.uint64(base & 3)) & np.uint64(0xFFFFFFFF)
-            if clear >= SEED:
-                numbers[count], owners[count], places[count] = number, row, at - SEED + 1 - ends[row]
+            number = (number << np.uint64(2) | BASES[letters[at]]) & np.uint64(0xFFFFFFFF)
+            place = at - SEED + 1 - ends[row]
+            if place >= 0:
+                numbers[count], owners[count], places[count] = number, row, place
                 count += 1
     return numbers[:count].copy(), owners[:count].copy(), places[:count].copy()
 
 
 @njit(cache=True)
-def _pairs(letters, ends, rows, row_ends, seeds, owners, places, windows, window_owners, window_places, sieve):
+def _pairs(letters, ends, rows, row_ends, seeds, owners, windows, window_owners, window_places, sieve):
     """(row, sequence) of every match of two that are not of one length; some of them repeatedly."""
     found, count = np.empty((1024, 2), np.int64), 0
     for sequence in range(len(ends) - 1):
         start, end = ends[sequence], ends[sequence + 1]
-        number, clear, first = np.uint64(0), 0, True
+        number = np.uint64(0)
         for at in range(start, end):
-            base = BASES[letters[at]]
-            clear = 0 if base == AMBIGUOUS else clear + 1
-            number = (number << np.uint64(2) | np.uint64(base & 3)) & np.uint64(0xFFFFFFFF)
-            if clear < SEED:
-                continue
+            number = (number << np.uint64(2) | BASES[letters[at]]) & np.uint64(0xFFFFFFFF)
             window = at - SEED + 1
-            if first:
-                first = False
+            if window < start:
+                continue
+            if window == start:
                 for hit in range(_first(windows, number), len(windows)):
                     if windows[hit] != number:
                         break
                     row = window_owners[hit]
-                    begin = row_ends[row] + window_places[hit] - (window - start)
+                    begin = row_ends[row] + window_places[hit]
                     if _whole(letters, start, end, rows, begin, row_ends[row], row_ends[row + 1]):
                         found, count = _added(found, count, row, sequence)
             if sieve[number >> np.uint64(32 - SIEVE)]:
@@ -158,7 +154,7 @@ def _pairs(letters, ends, rows, row_ends, seeds, owners, places, windows, window
                     if seeds[hit] != number:
                         break
                     row = owners[hit]
-                    if _whole(rows, row_ends[row], row_ends[row + 1], letters, window - places[hit], start, end):
+                    if _whole(rows, row_ends[row], row_ends[row + 1], letters, window, start, end):
                         found, count = _added(found, count, row, sequence)
     return found[:count]
 
