@@ -110,7 +110,7 @@ def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monke
     for name, frame in shards.items():
         parts = [tmp_path / f"{name}-{number}.parquet" for number in range(0, frame.height, 100)]
         for number, part in enumerate(parts):
-            runs.write(frame[100 * number : 100 * (number + 1)], part)
+            runs.write(frame[100 * number : 100 * (number + 1)], part, runs.PASSING)
         dropped = {"dropped.too_short": 7, "dropped.too_many_n": 2} if name == "rnacentral" else {}
         counts = {"records": frame.height + sum(dropped.values()), "kept": frame.height, **dropped}
         sources.append(deduplication.counted(name, tmp_path, parts, counts))

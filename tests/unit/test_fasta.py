@@ -23,11 +23,12 @@ hexadecimal_digests(np.frombuffer(b"A", np.uint8), np.array([0, 1]))
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map(lambda pieces: (">r1\n" + "".join(pieces)).encode())
 
 
-def read(data: bytes, block: int) -> list[tuple[str, str]]:
+def read(data: bytes, block: int, piece: int = 7) -> list[tuple[str, str]]:
     """(header, normalised sequence) of all records, from blocks of about so many bytes."""
     fasta.BLOCK, before = block, fasta.BLOCK
     try:
-        blocks = list(fasta.blocks("x.fa", io.BytesIO(data)))
+        pieces = (data[at : at + piece] for at in range(0, len(data), piece))
+        blocks = list(fasta.blocks("x.fa", pieces))
     finally:
         fasta.BLOCK = before
     assert max(map(len, blocks)) <= 2 * block + 64, "a block is larger than two, and a header"

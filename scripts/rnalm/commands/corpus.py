@@ -40,7 +40,7 @@ def run(arguments) -> None:
 
     from rnalm import files, provenance
     from rnalm.corpus import deduplication
-    from rnalm.sequences import normalisation
+    from rnalm.sequences import normalisation, runs
 
     limits = {name: getattr(arguments, name) for name in ("min_length", "max_length", "max_n_fraction")}
     rules, out, threads = normalisation.Rules(**limits), arguments.out, os.cpu_count()
@@ -54,7 +54,7 @@ def run(arguments) -> None:
                 folder.mkdir(parents=True)
                 found = [normalisation.File(path, format_of(path)) for source, path in named if source == name]
                 source = normalisation.Source(name, name, found)
-                counts = normalisation.normalise(source, rules, folder, threads).counts
+                counts = normalisation.normalise(source, rules, folder, runs.PASSING, threads).counts
                 sources.append(deduplication.counted(name, folder, sorted(folder.glob("part-*.parquet")), counts))
             ledger = deduplication.deduplicate(sources, temporary, threads)
             dropped = pl.concat(

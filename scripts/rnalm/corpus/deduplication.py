@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rnalm import files, provenance
 from rnalm.errors import InputError
@@ -80,13 +81,19 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
 def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -> tuple[dict, dict]:
     """Write the unique sequences of one range of digests; returns {source: records} of the kept and of all."""
     records = pl.concat(
-        runs.read(path, number, ranges, COLUMNS).with_columns(rank=pl.lit(rank, dtype=pl.Int32))
+        runs.scan(source.parts, number, ranges).select(*COLUMNS, rank=pl.lit(rank, dtype=pl.Int32))
         for rank, source in enumerate(sources)
-        for path in source.parts
+        if source.parts
     )
-    found = unique(records)
-    path = folder / f"part-{number:05d}.parquet"
-    found.write_parquet(path, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
+    found = unique(records.collect())
+    pq.write_table(
+        found.to_arrow(),
+        folder / f"part-{number:05d}.parquet",
+        row_group_size=ROWS_PER_GROUP,
+        use_dictionary=["rna_type", "sources.list.element.source"],
+        write_statistics=["digest"],
+        **runs.STORED,
+    )
     return tally(found["sources"].list.first()), tally(found["sources"].explode())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 LANES = 64
+CHUNK = 1024  # sequences that are read in turn, so few that they stay in the cache
 BLOCK = 64  # bytes
 u32 = np.uint32
 # RFC 1321, 3.4. The four state words are kept as the rows a, d, c, b, so that step i reads rows i to i + 3 and writes
@@ -32,8 +33,16 @@ def hexadecimal_digests(letters: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """
     lengths = np.diff(ends)
     found = np.empty((len(lengths), 32), np.uint8)
-    _digests(letters, ends, np.argsort(lengths, kind="stable"), found)
+    by_length = np.lexsort((lengths, np.arange(len(lengths)) // CHUNK))
+    _digests(_read_only(letters), _read_only(ends), by_length, found)
     return found
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """The same array, of the one type that `_digests` is compiled for."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @njit(nogil=True, cache=True)

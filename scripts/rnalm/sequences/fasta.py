@@ -9,8 +9,8 @@ Lines end in `\\n`, `\\r\\n` or `\\r`. In plain Python all this is `alphabet.nor
 """
 
 import codecs
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -42,22 +42,25 @@ class Records(NamedTuple):
     kinds: np.ndarray
 
 
-def blocks(path, stream: BinaryIO) -> Iterator[bytes]:
-    """The text of a FASTA file in pieces of whole records, each of about BLOCK bytes and at most twice that.
+def blocks(path, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The text of a FASTA file, which comes in any pieces, in blocks of whole records.
+
+    A block has about BLOCK bytes, or a piece, if that is larger, and at most twice that.
 
     InputError: an empty file, one that is not FASTA, or a header longer than a block
     """
-    rest = b""
-    while not rest:
-        if not (text := stream.read(BLOCK)):
-            raise InputError(path, "is empty", "give a FASTA file with at least one record")
-        rest = text.removeprefix(BYTE_ORDER_MARK).lstrip()
+    texts = joined(pieces)
+    rest = next(texts, b"").removeprefix(BYTE_ORDER_MARK).lstrip()
+    while not rest and (text := next(texts, b"")):
+        rest = text.lstrip()
+    if not rest:
+        raise InputError(path, "is empty", "give a FASTA file with at least one record")
     if not rest.startswith(b">"):
         line = rest[:40].splitlines()[0].decode("utf-8", "replace")
         raise InputError(path, f"is not FASTA: its first line is {line!r}", "give a file that starts with '>'")
-    while text := stream.read(BLOCK):
+    for text in texts:
         if cut := last_record(text):
-            yield rest + text[:cut]
+            yield b"".join((rest, memoryview(text)[:cut]))
             rest = text[cut:]
         elif len(rest := rest + text) > BLOCK:
             cut = last_record(rest)
@@ -65,6 +68,19 @@ def blocks(path, stream: BinaryIO) -> Iterator[bytes]:
                 yield rest[:cut]
             rest = squeeze(path, rest[cut:])
     yield rest
+
+
+def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of text in pieces of at least BLOCK bytes; the last may be smaller."""
+    waiting, size = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def last_record(text: bytes) -> int:
@@ -88,22 +104,21 @@ def squeeze(path, record: bytes) -> bytes:
 def parse(text: bytes) -> Records:
     """The records of a block, which begins with `>`."""
     text = np.frombuffer(text, np.uint8)
-    most = int(np.count_nonzero(text == HEADER))
+    most = _count(text, HEADER)
     headers, sequences = np.empty(len(text), np.uint8), np.empty(len(text) + PROBE, np.uint8)
     header_ends, sequence_ends = np.zeros(most + 1, np.int64), np.zeros(most + 1, np.int64)
     kinds = np.zeros((most, 6), np.int64)
     records = _scan(text, headers, header_ends, sequences, sequence_ends, kinds)
     return Records(
-        text_column(headers, header_ends[: records + 1]),
+        text_column(headers[: header_ends[records]].copy(), header_ends[: records + 1]),
         string_column(sequences, sequence_ends[: records + 1]),
         kinds[:records],
     )
 
 
 def string_column(letters: np.ndarray, ends: np.ndarray) -> pa.LargeStringArray:
-    """Strings that stand one after the other in `letters`; ends: (strings + 1,), from 0. Copies what is used."""
-    used = letters[: ends[-1]].copy()
-    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(used))
+    """Strings that stand one after the other in `letters`; ends: (strings + 1,), from 0."""
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(letters))
 
 
 def text_column(letters: np.ndarray, ends: np.ndarray) -> pa.LargeStringArray:
@@ -115,6 +130,14 @@ def text_column(letters: np.ndarray, ends: np.ndarray) -> pa.LargeStringArray:
         column = column.cast(pa.large_binary(), safe=False)
         return pa.array([line.decode("utf-8", LATIN1) for line in column.to_pylist()], pa.large_string())
     return column
+
+
+@njit(nogil=True, cache=True)
+def _count(text, byte):
+    found = 0
+    for i in range(len(text)):
+        found += text[i] == byte
+    return found
 
 
 @njit(nogil=True, cache=True)
@@ -139,9 +162,13 @@ def _scan(text, headers, header_ends, sequences, sequence_ends, kinds):
             if ends and _plain(text[at:end], sequences[letter : letter + width]):
                 letter += width
                 at = end
-            while at + PROBE <= len(text) and _plain(text[at : at + PROBE], sequences[letter : letter + PROBE]):
-                letter += PROBE
-                at += PROBE
+            # Where lines are long, most pieces of them have no end.
+            probing = width > PROBE
+            while probing and at + PROBE <= len(text):
+                probing = _plain(text[at : at + PROBE], sequences[letter : letter + PROBE])
+                if probing:
+                    letter += PROBE
+                    at += PROBE
             while at < len(text) and text[at] != LF and text[at] != CR:
                 kind = KINDS[text[at]]
                 kinds[record, kind] += 1

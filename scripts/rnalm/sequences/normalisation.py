@@ -106,9 +106,10 @@ class Normalised(NamedTuple):
     selection: dict[str, dict]
 
 
-def normalise(source: Source, rules: Rules, folder: Path, threads: int) -> Normalised:
+def normalise(source: Source, rules: Rules, folder: Path, storage: dict, threads: int) -> Normalised:
     """Write part-NNNNN.parquet (sorted runs of COLUMNS) and dropped.parquet (accession, rule) into `folder`.
 
+    storage: how the runs are written, `runs.STORED` or `runs.PASSING`
     InputError: a file that cannot be read, or that holds a protein
     """
     counts, tallies = Counter(records=0, kept=0), {}
@@ -129,7 +130,7 @@ def normalise(source: Source, rules: Rules, folder: Path, threads: int) -> Norma
                 yield block.kept
             writer.write_table(pa.concat_tables(dropped))
 
-        for _ in in_order(partial(write_run, folder), enumerate(joined(kept(), RUN_BYTES)), threads):
+        for _ in in_order(partial(write_run, folder, storage), enumerate(joined(kept(), RUN_BYTES)), threads):
             pass
     return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())})
 
@@ -137,9 +138,8 @@ def normalise(source: Source, rules: Rules, folder: Path, threads: int) -> Norma
 def texts(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
     """The text of the files in blocks of whole records."""
     for file in files:
-        with formats.open_fasta(file.path, file.format) as stream:
-            for text in fasta.blocks(file.path, stream):
-                yield file, text
+        for text in fasta.blocks(file.path, formats.fasta_text(file.path, file.format)):
+            yield file, text
 
 
 def normalise_block(source: Source, rules: Rules, item: tuple[File, bytes]) -> tuple[File, Block]:
@@ -216,6 +216,6 @@ def joined(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def write_run(folder: Path, run: tuple[int, pa.Table]) -> None:
+def write_run(folder: Path, storage: dict, run: tuple[int, pa.Table]) -> None:
     number, records = run
-    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet")
+    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet", storage)

@@ -4,45 +4,41 @@ Digests are uniform. So equal ranges of them hold about equally many records, wh
 of a run are cut at such ranges, and to read one range of many runs touches nothing else.
 """
 
-from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 1000
-GROUPS = 256  # at most in a run
+ROWS_PER_GROUP = 800
+GROUPS = 128  # at most in a run
+# How runs are written: such that stay, and such that are gone in a minute.
+STORED = {"compression": "zstd", "compression_level": 1}
+PASSING = {"compression": "none"}
 
 
-def write(records: pl.DataFrame, path: Path) -> None:
+def write(records: pl.DataFrame, path: Path, storage: dict) -> None:
     """Write records, whose first column is `digest`, as a run; the same records give the same bytes."""
     records = records.sort("digest", maintain_order=True)
     groups = power_of_two(records.height // ROWS_PER_GROUP, GROUPS)
     cuts = [records["digest"].search_sorted(edge(number, groups)) for number in range(groups + 1)]
-    schema = records.clear().to_arrow().schema
+    table = records.to_arrow()
     with pq.ParquetWriter(
         path,
-        schema,
-        compression="zstd",
-        compression_level=1,
+        table.schema,
         use_dictionary=["rna_type", "source"],
         write_statistics=["digest"],
+        **storage,
     ) as writer:
         for start, end in pairwise(cuts):
             if end > start:
-                writer.write_table(records[start:end].to_arrow())
+                writer.write_table(table[start:end])
 
 
-def read(path: Path, number: int, ranges: int, columns: list[str]) -> pl.DataFrame:
-    """The records of a run in the `number`-th of `ranges` equal ranges of digests."""
-    low, high = edge(number, ranges), edge(number + 1, ranges)
-    with pq.ParquetFile(path) as run:
-        groups = [run.metadata.row_group(group).column(0) for group in range(run.num_row_groups)]
-        first = bisect_left(groups, low, key=lambda group: group.statistics.max)
-        end = bisect_right(groups, high, key=lambda group: group.statistics.min)
-        table = run.read_row_groups(range(first, end), columns, use_threads=False)
-    return pl.from_arrow(table).filter((pl.col("digest") >= low) & (pl.col("digest") < high))
+def scan(paths: list[Path], number: int, ranges: int) -> pl.LazyFrame:
+    """The records of some runs in the `number`-th of `ranges` equal ranges of digests."""
+    digest = pl.col("digest")
+    return pl.scan_parquet(paths).filter((digest >= edge(number, ranges)) & (digest < edge(number + 1, ranges)))
 
 
 def edge(number: int, ranges: int) -> str:
