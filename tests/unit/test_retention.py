@@ -1,5 +1,7 @@
 """Retention: the linear form equals the quadratic one, forward and backward, in any chunks and stretches."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,12 @@ def made(tokens: int, seed: int = 0, grad: bool = False) -> list[torch.Tensor]:
     shapes = [(tokens, HEADS, 96), (tokens, HEADS, 96), (tokens, HEADS, 128)]
     q, k, v = (torch.randn(shape, generator=generator) for shape in shapes)
     return [x.requires_grad_(grad) for x in (q, 0.1 * k, v)]
+
+
+@functools.cache
+def made_with_reference(length: int) -> tuple[torch.Tensor, ...]:
+    q, k, v = made(length)
+    return q, k, v, parallel(q, k, v, (length,))
 
 
 def streamed(q, k, v, chunks: Chunks, stretch: int) -> torch.Tensor:
@@ -77,8 +85,7 @@ def test_decay_sums_in_closed_form(lengths):
 @SIZES
 @pytest.mark.parametrize("length", [1, 7, 80, 300, 1000, 3000])
 def test_three_forms_are_equal(length, size):
-    q, k, v = made(length)
-    reference = parallel(q, k, v, (length,))
+    q, k, v, reference = made_with_reference(length)
     chunks = Chunks.of((length,), HEADS, size, "cpu")
     assert_equal(chunkwise(q, k, v, chunks)[0], reference)
     for stretch in (1, 3, 64):
@@ -164,12 +171,17 @@ def test_a_long_sequence_streams_where_no_gradient_is_wanted(monkeypatch):
     batch = pack([np.random.default_rng(0).integers(6, 10, 65 * CHUNK)])
     stretches = []
     stream = model.layers[0].stream
-    monkeypatch.setattr(model.layers[0], "stream", lambda x, parts: (stretches.extend(parts), stream(x, parts)))
+
+    def observed(x, parts, rotary):
+        stretches.extend(parts)
+        stream(x, parts, rotary)
+
+    monkeypatch.setattr(model.layers[0], "stream", observed)
     trained = model(batch)
     assert not stretches and trained.requires_grad
     with torch.no_grad():
         assert relative(model(batch), trained) < 1e-6
-    assert [tokens for tokens, _, _ in stretches] == [slice(0, 64 * CHUNK), slice(64 * CHUNK, 65 * CHUNK)]
+    assert [tokens for tokens, _ in stretches] == [slice(0, 64 * CHUNK), slice(64 * CHUNK, 65 * CHUNK)]
 
 
 def test_gradients_reach_every_weight():

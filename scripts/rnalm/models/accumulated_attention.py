@@ -26,11 +26,12 @@ class Carried:
     """logits: (sequences, heads, T, T) fp32, of the layers so far."""
 
     def __init__(self, table: torch.Tensor, classes: torch.Tensor):
-        self.logits = table[:, classes[:, :, None], classes[:, None, :]].transpose(0, 1)
+        self.logits = table[:, classes[:, :, None], classes[:, None, :]].transpose(0, 1).contiguous()
 
     def attend(self, q, k, v, dropout: float) -> torch.Tensor:
         """Add q k^T to the logits and attend by them; q, k, v: (sequences, heads, T, head_dim) -> like v."""
-        self.logits = self.logits + q @ k.mT
+        # In place: the largest tensor there is, and no backward pass needs its former values.
+        self.logits.flatten(0, 1).baddbmm_(*(x.float().flatten(0, 1) for x in (q, k.mT)))
         weights = F.dropout(self.logits.softmax(dim=-1), dropout, dropout > 0)
         return weights.to(v.dtype) @ v
 
@@ -81,8 +82,8 @@ class PairLogits:
         return torch.cat(outputs)
 
     def matrices(self) -> list[torch.Tensor]:
-        """The logits so far, where they are carried: one (heads, T, T) fp32 tensor per sequence."""
-        return [logits for part in self.parts for logits in part.logits]
+        """A copy of the logits so far, where they are carried: one (heads, T, T) fp32 tensor per sequence."""
+        return [logits.clone() for part in self.parts for logits in part.logits]
 
     def _parts(self, stream: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return stream.split(self.sizes)

@@ -69,10 +69,15 @@ class Rnaret(nn.Module):
 
     def stream(self, batch: PackedBatch, chunks: Chunks, stretch: int = STRETCH) -> torch.Tensor:
         """`forward` in evaluation, each layer `stretch` chunks at a time."""
-        stretches = [(tokens, part, self.rotary(batch.positions[tokens])) for tokens, part in chunks.stretches(stretch)]
+        positions, stretches = batch.positions, list(chunks.stretches(stretch))
+
+        def rotary(tokens: slice):
+            # Anew each time: the tables of all positions would take a quarter of what the result does.
+            return self.rotary(positions[tokens])
+
         x = self.embed(batch)
         for layer in self.layers:
-            layer.stream(x, stretches)
+            layer.stream(x, stretches, rotary)
         return x
 
     def levels(self, batch: PackedBatch) -> Iterator[torch.Tensor]:
@@ -137,19 +142,19 @@ class Layer(nn.Module):
         mixed, _ = chunkwise(*self.retention.project(z, rotary), chunks)
         return self._after(x, z, mixed)
 
-    def stream(self, x: torch.Tensor, stretches: list) -> None:
-        """(tokens, d), replaced in place, one (tokens, chunks, rotary) of `stretches` after the other.
+    def stream(self, x: torch.Tensor, stretches: list[tuple[slice, Chunks]], rotary) -> None:
+        """(tokens, d), replaced in place, stretch after stretch; rotary: the tables of a range of tokens.
 
         A stretch needs what comes from its right: so first once from right to left, for the states alone.
         """
         arriving = [None]
-        for tokens, chunks, rotary in stretches[:0:-1]:
-            _, k, v = self.retention.project(self.retention_layer_norm(x[tokens]), rotary)
+        for tokens, chunks in stretches[:0:-1]:
+            _, k, v = self.retention.project(self.retention_layer_norm(x[tokens]), rotary(tokens))
             arriving.append(leaving_left(k, v, chunks, arriving[-1]))
         left = None
-        for tokens, chunks, rotary in stretches:
+        for tokens, chunks in stretches:
             z = self.retention_layer_norm(x[tokens])
-            mixed, left = chunkwise(*self.retention.project(z, rotary), chunks, left, arriving.pop())
+            mixed, left = chunkwise(*self.retention.project(z, rotary(tokens)), chunks, left, arriving.pop())
             x[tokens] = self._after(x[tokens], z, mixed)
 
     def _after(self, x, z, mixed) -> torch.Tensor:
