@@ -38,7 +38,7 @@ def main():
         with files.atomic_directory(folder) as temporary:
             found = delta.compare(before, after, temporary, **draw)
             files.write_json(temporary / "delta.json", found)
-            files.write_text(temporary / "index.html", delta_page.build(temporary, inputs))
+            files.write_text(temporary / "index.html", delta_page.build(temporary, before, after))
         record.outputs = sorted(path for path in folder.iterdir() if path.is_file())
         for part in ("sequences", "records", "clusters"):
             record.counts |= {f"{part}.{what}": number for what, number in found[part].items()}

@@ -248,29 +248,26 @@ def redrawn(fates: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame, seed
     another sequence in the first epoch (or in the validation set); new and gone: clusters.
     """
     found = {}
-    members = {"before": before, "after": after}
-    ids = {name: frame.select("cluster").unique().collect(engine="streaming") for name, frame in members.items()}
-    kept = fates.filter(pl.col("before") > 0, pl.col("after") > 0).lazy().select("cluster")
-    chosen = {name: frame.join(kept, on="cluster", how="semi").collect() for name, frame in members.items()}
-    for side, epoch, wanted in (("training", 0, False), ("validation", draws.VALIDATION, True)):
-        numbers = {name: count_side(clusters, seed, fraction, wanted).height for name, clusters in ids.items()}
-        some = count_side(fates, seed, fraction, wanted)
-        numbers["new"] = some.filter(pl.col("before") == 0).height
-        numbers["gone"] = some.filter(pl.col("after") == 0).height
-        numbers["touched"] = some.height - numbers["new"] - numbers["gone"]
-        numbers["unchanged"] = numbers["before"] - numbers["touched"] - numbers["gone"]
+    for name, epoch in (("training", 0), ("validation", draws.VALIDATION)):
+        sides = [draws.side(members, seed, fraction, epoch) for members in (before, after)]
+        numbers = [side.select(pl.col("cluster").n_unique()).collect(engine="streaming").item() for side in sides]
+        moved = fates.filter(draws.held_out(fates, seed, fraction) == (epoch == draws.VALIDATION))
+        touched = moved.filter(pl.col("before") > 0, pl.col("after") > 0).select("cluster")
         old, new = (
-            draws.choose(count_side(part, seed, fraction, wanted), seed, epoch).select("cluster", "digest")
-            for part in chosen.values()
+            draws.choose(side.join(touched.lazy(), on="cluster", how="semi"), seed, epoch).select("cluster", "digest")
+            for side in sides
         )
-        numbers["redrawn"] = old.join(new, on="cluster").filter(pl.col("digest") != pl.col("digest_right")).height
-        found[side] = numbers
+        gone = moved.filter(pl.col("after") == 0).height
+        found[name] = {
+            "before": numbers[0],
+            "after": numbers[1],
+            "unchanged": numbers[0] - gone - touched.height,
+            "touched": touched.height,
+            "redrawn": old.join(new, on="cluster").filter(pl.col("digest") != pl.col("digest_right")).height,
+            "new": moved.filter(pl.col("before") == 0).height,
+            "gone": gone,
+        }
     return found
-
-
-def count_side(clusters: pl.DataFrame, seed: int, fraction: float, held: bool) -> pl.DataFrame:
-    """The rows whose cluster is on one side of the hold-out."""
-    return clusters.filter(draws.held_out(clusters, seed, fraction) == held)
 
 
 def compare_leakage(before: list[Path], after: list[Path]) -> dict[str, pl.DataFrame]:

@@ -24,6 +24,7 @@ def inherit(clusters: pl.DataFrame, previous: pl.LazyFrame) -> pl.DataFrame:
     clusters: named by their representatives. previous: digest, cluster of the earlier corpus.
     A cluster without a predecessor takes its representative's digest as id; where that named a cluster of the earlier
     corpus, its smallest member that did not; where there is none, a hash of the representative's digest.
+    Takes about 250 bytes per sequence beside the table.
     """
     shared = clusters.lazy().join(previous.rename({"cluster": "id"}), on="digest")
     pairs = heirs(shared.group_by("cluster", "id").agg(members=pl.len()).collect(engine="streaming"))

@@ -9,6 +9,8 @@ from pathlib import Path
 import altair as alt
 import polars as pl
 
+from rnalm import provenance
+from rnalm.corpus.delta import NO_TYPE, Corpus
 from rnalm.corpus.succession import FATES
 from rnalm.evaluation import charts, numbers, page
 from rnalm.evaluation.figures import Figures
@@ -17,6 +19,7 @@ from rnalm.files import read_json
 MOST_TYPES = 14
 MOST_EXAMPLES = 8
 MOST_NAMES = 3
+MOST_KINDS = 2
 MEANINGS = {
     "born": ("were born", "a new id: new sequences, or members that left another cluster"),
     "died": ("died", "every member is withdrawn"),
@@ -30,7 +33,7 @@ MEANINGS = {
 WHAT = {"unchanged": charts.GREY, "changed": charts.ORANGE, "new": charts.BLUE, "withdrawn": charts.VERMILLION}
 
 
-def build(folder: Path, manifests: list[Path]) -> str:
+def build(folder: Path, before: Corpus, after: Corpus) -> str:
     """The page as HTML text; folder: where `delta.compare` left its tables."""
     figures, found = Figures(), read_json(folder / "delta.json")
     tables = {name: pl.scan_parquet(folder / f"{name}.parquet") for name in ("new", "withdrawn", "changed", "clusters")}
@@ -41,7 +44,7 @@ def build(folder: Path, manifests: list[Path]) -> str:
         "records": figures.add(records(found), "Records by source"),
         "types": types(found),
         "fates": [(*MEANINGS[what], found["clusters"][what]) for what in FATES],
-        "clusters": clusters(tables["clusters"]),
+        "clusters": clusters(tables["clusters"], before, after),
         "examples": {name: sequences(tables[name]) for name in ("new", "withdrawn")},
         "changed": changed(tables["changed"], tables["new"], tables["withdrawn"]),
         "leakage": leakage(found, folder / "items.parquet"),
@@ -49,7 +52,7 @@ def build(folder: Path, manifests: list[Path]) -> str:
     sections["type_chart"] = (
         figures.add(type_bars(sections["types"]), "Sequences by type") if sections["types"] else None
     )
-    return page.render("delta.html", figures, sections | page.lineages(manifests))
+    return page.render("delta.html", figures, sections | page.lineages([*before.manifests, *after.manifests]))
 
 
 def share(part: int, whole: int) -> str:
@@ -91,7 +94,7 @@ def records(found: dict) -> dict:
     chart = chart.encode(
         y=alt.Y("source:N", title=None),
         x=alt.X("records:Q", title="Share of the records of both corpora").stack("normalize").axis(format="%"),
-        color=alt.Color("what:N", title=None, scale=colours, sort=list(WHAT)),
+        color=alt.Color("what:N", title=None, scale=colours, sort=list(WHAT), legend=alt.Legend(columns=2)),
         order="order:Q",
         tooltip=["source:N", "what:N", alt.Tooltip("records:Q", format=",")],
     )
@@ -123,12 +126,24 @@ def type_bars(types: list[dict]) -> dict:
     return charts.specification(bars, "New and withdrawn sequences of each RNA type", 24 * len(shown) + 30)
 
 
-def clusters(table: pl.LazyFrame) -> list[dict]:
-    """Of every fate the clusters with most members that came or went."""
+def clusters(table: pl.LazyFrame, before: Corpus, after: Corpus) -> list[dict]:
+    """Of every fate the clusters with most members that came or went, with their commonest RNA types."""
     moved = pl.sum_horizontal("new", "withdrawn", "came", "went")
     some = table.sort(moved, "cluster", descending=[True, False]).group_by("what", maintain_order=True)
     rows = some.head(MOST_NAMES).collect().to_dicts()
-    return sorted(rows, key=lambda row: FATES.index(row["what"]))
+    names = [row["cluster"] for row in rows]
+    known = kinds(before, names) | kinds(after, names)
+    return sorted([row | {"types": known[row["cluster"]]} for row in rows], key=lambda row: FATES.index(row["what"]))
+
+
+def kinds(corpus: Corpus, names: list[str]) -> dict[str, str]:
+    """{cluster: its commonest types} of some clusters."""
+    members = corpus.members.filter(pl.col("cluster").is_in(names))
+    sequences = pl.scan_parquet(provenance.outputs(corpus.sequences, ".parquet")).select("digest", "rna_type")
+    types = sequences.join(members, on="digest").select("cluster", pl.col("rna_type").fill_null(NO_TYPE))
+    counts = types.group_by("cluster", "rna_type").len().sort("len", "rna_type", descending=[True, False])
+    commonest = counts.group_by("cluster").agg(pl.col("rna_type").head(MOST_KINDS)).collect(engine="streaming")
+    return {cluster: ", ".join(found) for cluster, found in commonest.iter_rows()}
 
 
 def sequences(table: pl.LazyFrame) -> list[dict]:
