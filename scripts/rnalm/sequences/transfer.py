@@ -57,7 +57,7 @@ class Broken(Exception):
     """An answer that broke off, or did not come: where to go on, and why."""
 
     def __init__(self, position: int, cause: Exception):
-        super().__init__(str(cause))
+        super().__init__(reason(cause))
         self.position = position
 
 
@@ -91,7 +91,7 @@ class Client(threading.local):
             except TRANSFER_ERRORS as error:
                 broken = error
                 time.sleep(PAUSE * 2**attempt)
-        raise InputError(url, f"cannot be read ({broken})", "check the address and the network, then run again")
+        raise InputError(url, f"cannot be read ({reason(broken)})", "check the address and the network, then run again")
 
     def version(self, url: str) -> Version | None:
         """What the server says of a file; None if it cannot be reached or does not have it."""
@@ -100,6 +100,13 @@ class Client(threading.local):
                 return version(reply, url) if reply.ok else None
         except TRANSFER_ERRORS:
             return None
+
+
+def reason(error: Exception) -> str:
+    """What broke a transfer, which the libraries wrap several times."""
+    while causes := [cause for cause in (*error.args, getattr(error, "reason", None)) if isinstance(cause, Exception)]:
+        error = causes[-1]
+    return str(error)
 
 
 def refuse(reply: requests.Response, url: str) -> None:
@@ -139,11 +146,11 @@ class Transfer:
                 return self.resume() or self.start()
             except (Broken, Changed, *TRANSFER_ERRORS) as error:
                 broken = error
-                self.say(f"{self.part.name}: transfer broke ({error})")
+                self.say(f"{self.part.name}: transfer broke ({reason(error)})")
                 if isinstance(error, Changed):
                     self.discard()
                 time.sleep(PAUSE * 2**attempt)
-        problem = f"transfer broke {ATTEMPTS} times ({broken})"
+        problem = f"transfer broke {ATTEMPTS} times ({reason(broken)})"
         raise InputError(self.url, problem, "run again, it continues where it broke off")
 
     def advance(self, number: int) -> None:
