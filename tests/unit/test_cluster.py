@@ -5,21 +5,33 @@ import itertools
 import os
 import random
 import signal
+import subprocess
 
 import made_corpus as made
+import numpy as np
 import polars as pl
 import pytest
+from rnalm import provenance
 from rnalm.corpus import clustering, mmseqs
 from rnalm.errors import InputError
 
 COMPLEMENT = str.maketrans("ACGTRYKMSWBDHVN", "TGCAYRMKSWVHDBN")
-FLAGS = {"min_seq_id": 0.7, "coverage": 0.8, "split_memory_limit": "0", "threads": 2}
+SETTINGS = {"min_seq_id": 0.7, "coverage": 0.8, "split_memory_limit": "0"}
+FLAGS = SETTINGS | {"threads": 2}
+
+
+def cluster(manifest, state, threads=2, **changed) -> pl.DataFrame:
+    """digest, cluster of the sequences that a manifest of deduplicate names."""
+    parts = provenance.outputs(manifest, ".parquet")
+    hashes = [output["sha256"] for output in provenance.load(manifest)["outputs"]]
+    representatives = clustering.cluster(parts, hashes, state, SETTINGS | changed, threads)
+    return clustering.named(representatives, clustering.read_digests(parts))
 
 
 def linclust(folder, sequences: dict[str, str]) -> dict[str, str]:
     """{name: name of its cluster}"""
     manifest = made.write_sequences(folder / "sequences", sequences)
-    return dict(clustering.cluster(manifest, folder / "state", **FLAGS).iter_rows())
+    return dict(cluster(manifest, folder / "state").iter_rows())
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +84,7 @@ def test_half_length_fragment_is_another_cluster(originals, tmp_path):
 def demo(tmp_path_factory):
     """The demo's sequences and the folder in which the stage has clustered them."""
     folder = tmp_path_factory.mktemp("demo")
-    frame = made.shard("rfam", [(name, sequence, None) for name, sequence in made.real_records()])
-    made.succeed(
-        "deduplicate",
-        normalised=made.write_normalised(folder / "normalised", "rfam", frame),
-        ledger=folder / "ledger.csv",
-        manifest=folder / "sequences/manifest.json",
-    )
+    made.write_sequences(folder / "sequences", {made.digest(sequence): sequence for sequence in made.real_sequences()})
     made.succeed(
         "cluster",
         sequences=folder / "sequences/manifest.json",
@@ -93,7 +99,7 @@ def test_stage_counts_and_order(demo):
     clusters = pl.read_parquet(demo / "clusters.parquet")
     assert clusters.equals(clusters.sort("cluster", "digest"))
     assert sorted(clusters["digest"]) == pl.read_parquet(demo / "sequences/part-*.parquet")["digest"].to_list()
-    manifest = made.provenance.load(demo / "clusters.manifest.json")
+    manifest = provenance.load(demo / "clusters.manifest.json")
     sizes = [len(list(group)) for _, group in itertools.groupby(clusters["cluster"])]
     assert manifest["counts"] == {
         "sequences": clusters.height,
@@ -111,8 +117,7 @@ def test_stage_counts_and_order(demo):
 
 
 def test_thread_count_does_not_matter_on_the_demo(demo, tmp_path):
-    flags = FLAGS | {"threads": 1}
-    clusters = clustering.cluster(demo / "sequences/manifest.json", tmp_path / "state", **flags)
+    clusters = cluster(demo / "sequences/manifest.json", tmp_path / "state", threads=1)
     assert clusters.equals(pl.read_parquet(demo / "clusters.parquet"))
 
 
@@ -122,7 +127,7 @@ def test_killed_run_goes_on_from_its_last_step(demo, tmp_path, monkeypatch, capf
 
     def stopping(command, **named):
         process = started(command, **named, start_new_session=True)
-        if "easy-linclust" in command:
+        if "linclust" in command:
             next(line for line in process.stdout if line.startswith("rescorediagonal"))
             os.killpg(process.pid, signal.SIGKILL)
         return process
@@ -130,13 +135,13 @@ def test_killed_run_goes_on_from_its_last_step(demo, tmp_path, monkeypatch, capf
     manifest, state = demo / "sequences/manifest.json", tmp_path / "state"
     with monkeypatch.context() as patch, pytest.raises(InputError, match="status -9"):
         patch.setattr(mmseqs.subprocess, "Popen", stopping)
-        clustering.cluster(manifest, state, **FLAGS)
+        cluster(manifest, state)
     capfd.readouterr()
-    resumed = clustering.cluster(manifest, state, **FLAGS)
+    resumed = cluster(manifest, state)
     assert resumed.equals(pl.read_parquet(demo / "clusters.parquet"))
     assert "\nkmermatcher" not in capfd.readouterr().out
     (state / "left").touch()
-    clustering.cluster(manifest, state, **FLAGS | {"coverage": 0.9})
+    cluster(manifest, state, coverage=0.9)
     assert "\nkmermatcher" in capfd.readouterr().out
     assert not (state / "left").exists()
 
@@ -149,18 +154,33 @@ def test_one_writer_at_a_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "problem"),
+    ("pairs", "problem"),
     [
-        ([("a", "a"), ("b", "a"), ("b", "c"), ("c", "c")], "two clusters"),
-        ([("a", "a"), ("b", "a")], "clustered 2 of 3"),
-        ([("a", "a"), ("b", "a"), ("x", "a")], "clustered 3 of 3"),
-        ([("a", "a"), ("b", "c"), ("c", "a")], "without its representative"),
+        ([(0, 0), (1, 0), (1, 2), (2, 2)], "two clusters"),
+        ([(0, 0), (1, 0)], "clustered 2 of 3"),
+        ([(0, 0), (1, 0), (7, 0)], "clustered 3 of 3"),
+        ([(0, 0), (1, 0), (2, 7)], "clustered 3 of 3"),
+        ([(0, 0), (1, 2), (2, 0)], "without its representative"),
     ],
 )
-def test_broken_clusterings_are_refused(rows, problem, tmp_path):
-    clusters = pl.DataFrame(rows, schema=["digest", "cluster"], orient="row")
+def test_broken_clusterings_are_refused(pairs, problem, tmp_path):
+    rows, of_rows = np.array(pairs, np.uint32).T
     with pytest.raises(InputError, match=problem):
-        clustering.check(clusters, pl.Series(["a", "b", "c"]), tmp_path)
+        clustering.representatives(rows, of_rows, 3, tmp_path)
+
+
+def test_a_clustering_in_any_order():
+    rows, of_rows = np.array([(2, 2), (1, 0), (3, 2), (0, 0)], np.uint32).T
+    found = clustering.representatives(rows, of_rows, 4, None)
+    assert found.tolist() == [0, 0, 2, 2]
+    named = clustering.named(np.array([2, 1, 2], np.uint32), pl.Series(["a", "b", "c"]))
+    assert named.rows() == [("b", "b"), ("a", "c"), ("c", "c")]
+
+
+def test_unsorted_sequences_are_refused(tmp_path):
+    pl.DataFrame({"digest": ["b", "a"]}).write_parquet(tmp_path / "part.parquet")
+    with pytest.raises(InputError, match="not sorted"):
+        clustering.read_digests([tmp_path / "part.parquet"])
 
 
 def stage(sequences, folder):
@@ -171,6 +191,23 @@ def stage(sequences, folder):
 
 def test_missing_manifest(tmp_path):
     assert "none.json" in made.one_line_error(stage(tmp_path / "none.json", tmp_path))
+
+
+def test_memory_limit_reaches_mmseqs_and_changes_no_cluster(demo, tmp_path, capfd):
+    clusters = cluster(demo / "sequences/manifest.json", tmp_path / "state", split_memory_limit="500K")
+    assert "Process file into 5 parts" in capfd.readouterr().out
+    assert clusters.equals(pl.read_parquet(demo / "clusters.parquet"))
+
+
+def test_clusters_are_those_of_easy_linclust(demo, tmp_path):
+    fasta, flags = tmp_path / "in.fasta", ["--min-seq-id", "0.7", "-c", "0.8", "--dbtype", "2"]
+    mmseqs.write_fasta(pl.scan_parquet(demo / "sequences/*.parquet").rename({"digest": "name"}), fasta)
+    command = [mmseqs.binary(), "easy-linclust", fasta, tmp_path / "result", tmp_path / "tmp", *flags]
+    subprocess.run(command, check=True, capture_output=True)
+    columns = {"cluster": pl.String, "digest": pl.String}
+    table = pl.read_csv(tmp_path / "result_cluster.tsv", separator="\t", has_header=False, schema=columns)
+    clusters = table.select("digest", "cluster").sort("cluster", "digest")
+    assert clusters.equals(pl.read_parquet(demo / "clusters.parquet"))
 
 
 def test_failure_of_mmseqs_is_told_in_one_line(tmp_path, monkeypatch):

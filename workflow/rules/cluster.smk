@@ -18,14 +18,15 @@ rule cluster:
         mem="4GB",
         runtime="2d",
     params:
-        stage_version=1,
+        stage_version=2,
         min_seq_id=config["corpus"]["cluster"]["min_seq_id"],
         coverage=config["corpus"]["cluster"]["coverage"],
         split_memory_limit=config["corpus"]["cluster"]["split_memory_limit"],
+        split_strands=split_strands_option,
         state="results/.state/cluster/{corpus}",
     message:
         "Cluster corpus {wildcards.corpus} with MMseqs2"
     shell:
         "python scripts/cluster.py --sequences {input.sequences} --previous {input.previous} "
         "--min-seq-id {params.min_seq_id} --coverage {params.coverage} --split-memory-limit {params.split_memory_limit} "
-        "--threads {threads} --state {params.state} --manifest {output} &> {log}"
+        "{params.split_strands} --threads {threads} --state {params.state} --manifest {output} &> {log}"

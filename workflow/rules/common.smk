@@ -116,6 +116,11 @@ def draws(first, end):
     return [f"results/corpus/{CORPUS}/draws/epoch-{epoch:03d}/manifest.json" for epoch in range(first, end)]
 
 
+def split_strands_option(wildcards):
+    """Command-line option that makes reversed members clusters of their own; empty where the config does not ask."""
+    return "--split-strands" if config["corpus"]["cluster"]["split_strands"] else ""
+
+
 # Update of an earlier corpus
 
 

@@ -65,11 +65,11 @@ def empty(folder: Path) -> None:
             path.unlink()
 
 
-def write_fasta(parts: list[Path], path: Path) -> None:
-    """One record per sequence, named by its digest."""
+def write_fasta(sequences: pl.LazyFrame, path: Path) -> None:
+    """One record per row of name, sequence."""
     with files.atomic(path) as temporary:
-        records = pl.concat_str(pl.lit(">"), "digest", pl.lit("\n"), "sequence")
-        pl.scan_parquet(parts).select(records).sink_csv(temporary, include_header=False, quote_style="never")
+        records = pl.concat_str(pl.lit(">"), "name", pl.lit("\n"), "sequence")
+        sequences.select(records).sink_csv(temporary, include_header=False, quote_style="never")
 
 
 def run(arguments: list, lock) -> None:

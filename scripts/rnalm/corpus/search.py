@@ -105,7 +105,7 @@ class Search:
 
     def database(self, path: Path, name: Path) -> Path:
         fasta = name.with_suffix(".fasta")
-        mmseqs.write_fasta([path], fasta)
+        mmseqs.write_fasta(pl.scan_parquet(path).rename({"digest": "name"}), fasta)
         mmseqs.run(["createdb", fasta, name, "--dbtype", 2, *QUIET], self.lock)
         fasta.unlink()
         return name
