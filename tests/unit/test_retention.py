@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.models.retention import CHUNK, Chunks, chunkwise, decay_sums, decays, leaving_left, parallel
+from rnalm.models.rnaret import STRETCH
 from rnalm.tokens.packing import pack
 from small_models import rnaret
 
@@ -160,7 +161,7 @@ def test_half_precision_around_it_changes_nothing():
 def test_network_in_chunks_and_stretches(length):
     model = rnaret()
     batch = pack([np.random.default_rng(length).integers(6, 10, length)])
-    reference = model.stream(batch, model.chunks(batch, length))
+    reference = model.stream(batch, model.chunks(batch, length), 1)
     for size in (16, 64, 128, 300):
         assert relative(model.stream(batch, model.chunks(batch, size), 2), reference) < 1e-6
     assert relative(model(batch), reference) < 1e-6
@@ -168,7 +169,7 @@ def test_network_in_chunks_and_stretches(length):
 
 def test_a_long_sequence_streams_where_no_gradient_is_wanted(monkeypatch):
     model = rnaret()
-    batch = pack([np.random.default_rng(0).integers(6, 10, 65 * CHUNK)])
+    batch = pack([np.random.default_rng(0).integers(6, 10, STRETCH + CHUNK)])
     stretches = []
     stream = model.layers[0].stream
 
@@ -181,7 +182,7 @@ def test_a_long_sequence_streams_where_no_gradient_is_wanted(monkeypatch):
     assert not stretches and trained.requires_grad
     with torch.no_grad():
         assert relative(model(batch), trained) < 1e-6
-    assert [tokens for tokens, _ in stretches] == [slice(0, 64 * CHUNK), slice(64 * CHUNK, 65 * CHUNK)]
+    assert [tokens for tokens, _ in stretches] == [slice(0, STRETCH), slice(STRETCH, STRETCH + CHUNK)]
 
 
 def test_gradients_reach_every_weight():

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from rnalm import __version__
 from rnalm.errors import InputError
 from rnalm.files import atomic, read_json, write_json, write_text
-from rnalm.models import registry
+from rnalm.models import finetuned, registry
 from rnalm.models.encoder import Encoder
-from rnalm.models.heads import PairModel
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 
@@ -27,18 +27,19 @@ class ModelDirectory:
 
     config: dict
     encoder: Encoder
-    model: PairModel | None
+    model: nn.Module | None
 
 
 def save(
-    directory, encoder: Encoder, card: str, model: PairModel | None = None, head: dict | None = None
+    directory, encoder: Encoder, card: str, model: nn.Module | None = None, head: dict | None = None, **origin
 ) -> list[Path]:
     """Write a model directory; returns its files.
 
-    head: for a `model`, its task, width, blocks and threshold
+    head: for a `model`, what `finetuned.build` makes it from, its task, and the threshold of its decoder if it has one
+    origin: further entries of config.json: where the weights come from
     """
     directory = Path(directory)
-    config = {"rnalm": __version__, "model": registry.describe(encoder), "head": head}
+    config = {"rnalm": __version__, "model": registry.describe(encoder), "head": head, **origin}
     weights = {name: tensor.contiguous() for name, tensor in (model or encoder).state_dict().items()}
     with atomic(directory / "model.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
@@ -65,7 +66,7 @@ def load(directory) -> ModelDirectory:
             directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it"
         )
     head = config["head"]
-    model = PairModel(encoder, head["width"], head["blocks"]) if head else None
+    model = finetuned.build(encoder, head, directory / "config.json") if head else None
     weights = _read(directory / "model.safetensors", load_file)
     try:
         (model or encoder).load_state_dict(weights)

@@ -71,7 +71,8 @@ class Chunks:
     """Where the tokens of a pack, or of a stretch of it, stand in a grid of chunks; no chunk has two sequences.
 
     slots: (tokens,) int64, place of each token in the grid, ascending; sequence: (chunks,) int64, its sequence;
-    roots: (tokens, heads) fp32, sqrt(R_n); decay: (heads,) float64; size: tokens per chunk
+    roots: (tokens, heads) fp32, sqrt(R_n); decay: (heads,) float64; size: tokens per chunk; joined: whether any
+    sequence of the pack has several chunks
     """
 
     slots: torch.Tensor
@@ -79,6 +80,7 @@ class Chunks:
     roots: torch.Tensor
     decay: torch.Tensor
     size: int
+    joined: bool
 
     @classmethod
     def of(cls, lengths: tuple[int, ...], heads: int, size: int, device) -> "Chunks":
@@ -88,7 +90,7 @@ class Chunks:
         slots = torch.cat([start + torch.arange(length) for start, length in zip(starts, lengths, strict=True)])
         sequence = torch.arange(len(lengths)).repeat_interleave(counts)
         roots = decay_sums(decay, lengths).sqrt().float()
-        return cls(slots.to(device), sequence.to(device), roots.to(device), decay, size)
+        return cls(slots.to(device), sequence.to(device), roots.to(device), decay, size, max(lengths) > size)
 
     def stretches(self, chunks: int) -> Iterator[tuple[slice, "Chunks"]]:
         """The grid in stretches of so many chunks, each with its range of tokens."""
@@ -97,7 +99,7 @@ class Chunks:
         for first, start, end in zip(firsts.tolist(), bounds, bounds[1:], strict=False):
             tokens = slice(start, end)
             part = self.slots[tokens] - first * self.size, self.sequence[first : first + chunks], self.roots[tokens]
-            yield tokens, Chunks(*part, self.decay, self.size)
+            yield tokens, Chunks(*part, self.decay, self.size, self.joined)
 
     def place(self, x: torch.Tensor) -> torch.Tensor:
         """(tokens, heads, n) -> (heads, chunks, size, n) fp32, zeros where a chunk has no token."""
@@ -136,11 +138,12 @@ def chunkwise(q, k, v, chunks: Chunks, left: Carry | None = None, right: Carry |
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype, q, k, v = v.dtype, chunks.place(q), chunks.place(k), chunks.place(with_ones(v))
-        before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
-        after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
-        g = powers(chunks.decay, torch.ones(1), q.device)[:, :, None, None]
         mixed = (q @ k.mT * chunks.within) @ v
-        mixed = mixed + g * (q * chunks.from_start @ before + q * chunks.to_end @ after.flip(1))
+        if chunks.joined:
+            before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
+            after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
+            g = powers(chunks.decay, torch.ones(1), q.device)[:, :, None, None]
+            mixed = mixed + g * (q * chunks.from_start @ before + q * chunks.to_end @ after.flip(1))
         mixed = chunks.take(mixed) / chunks.roots[:, :, None]
         values, row_sums = mixed[..., :-1], mixed[..., -1:].detach()
         return (values / row_sums.abs().clamp(min=1)).to(dtype), left

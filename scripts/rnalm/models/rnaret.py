@@ -24,8 +24,8 @@ from rnalm.tokens.kmer import PAD, KmerTokeniser
 from rnalm.tokens.packing import PackedBatch
 
 EPS = 1e-6
-# Chunks that are in work at a time without gradients.
-STRETCH = 64
+# Tokens that are in work at a time without gradients.
+STRETCH = 8192
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Rnaret(nn.Module):
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """Packed ids -> (tokens, d) residual stream after the last layer.
 
-        Without gradients a long pack goes through each layer in stretches of 8,192 tokens: beside the result it needs
+        Without gradients a long pack goes through each layer in stretches of STRETCH tokens: beside the result it needs
         the same memory for any length.
         """
         chunks = self.chunks(batch)
-        if not torch.is_grad_enabled() and len(chunks.sequence) > STRETCH:
-            return self.stream(batch, chunks)
+        if not torch.is_grad_enabled() and len(batch.ids) > STRETCH:
+            return self.stream(batch, chunks, STRETCH // chunks.size)
         x, rotary = self.embed(batch), self.rotary(batch.positions)
         for layer in self.layers:
             x = layer(x, rotary, chunks)
         return x
 
-    def stream(self, batch: PackedBatch, chunks: Chunks, stretch: int = STRETCH) -> torch.Tensor:
+    def stream(self, batch: PackedBatch, chunks: Chunks, stretch: int) -> torch.Tensor:
         """`forward` in evaluation, each layer `stretch` chunks at a time."""
         positions, stretches = batch.positions, list(chunks.stretches(stretch))
 
