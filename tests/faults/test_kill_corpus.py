@@ -264,9 +264,13 @@ def workflow(folder: Path) -> Path:
 
 
 def made(folder: Path) -> dict:
-    """The corpus of a project and its downloads, without logs and times."""
+    """The corpus of a project and its downloads, without logs and times, and without hashes of manifests with times."""
     found = files(folder)
-    return {name: held for name, held in found.items() if not re.match(r"results/(logs|benchmarks)/", name)}
+    found = {name: held for name, held in found.items() if not re.match(r"results/(logs|benchmarks)/", name)}
+    for name, held in found.items():
+        if name.endswith("manifest.json"):
+            found[name] = held | {"inputs": [item["path"] for item in held["inputs"]]}
+    return found
 
 
 SNAKEMAKE = ["snakemake", "--nocolor", "--profile", "workflow/profiles/demo", "--configfile", "tests/configs/mini.yaml"]
