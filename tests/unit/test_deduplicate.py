@@ -103,7 +103,7 @@ def test_two_runs_write_the_same_bytes_on_one_thread_or_two(manifests, output, t
 
 
 def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monkeypatch):
-    """Runs of 100 records in row groups of 1 to 8, merged into 32 parts, of which the runs' groups are no multiple."""
+    """Runs of 100 records in row groups of 12, which lie in one or two of the 32 ranges that become parts."""
     monkeypatch.setattr(runs, "ROWS_PER_GROUP", 12)
     monkeypatch.setattr(deduplication, "RECORDS_PER_PART", 100)
     sources = []

@@ -22,9 +22,11 @@ from rnalm.parallel import in_order
 from rnalm.progress import Progress
 from rnalm.sequences import runs
 
-RECORDS_PER_PART = 200_000  # at most twice that, on average
+RECORDS_PER_PART = 100_000  # twice that at most, on average
 ROWS_PER_GROUP = 25_000
 COLUMNS = ["digest", "sequence", "length", "rna_type", "source", "accession"]
+LEAVES = ("digest", "length", "rna_type", "sources.list.element.source", "sources.list.element.accession")
+COMPRESSION = {"sequence": "snappy"} | dict.fromkeys(LEAVES, "zstd")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
         names = ", ".join(str(source.where) for source in sources)
         raise InputError(names, "no sequence is left after normalisation", "check the sources and the filters")
     kept, named, progress = Counter(), Counter(), Progress()
-    ranges = runs.power_of_two(total // RECORDS_PER_PART, total)
+    ranges = runs.power_of_two(total // RECORDS_PER_PART)
     merge = partial(merge_range, sources, folder, ranges)
     for number, (first, every) in enumerate(in_order(merge, range(ranges), threads), 1):
         kept.update(first)
@@ -90,9 +92,9 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
         found.to_arrow(),
         folder / f"part-{number:05d}.parquet",
         row_group_size=ROWS_PER_GROUP,
+        compression=COMPRESSION,
         use_dictionary=["rna_type", "sources.list.element.source"],
         write_statistics=["digest"],
-        **runs.STORED,
     )
     return tally(found["sources"].list.first()), tally(found["sources"].explode())
 

@@ -33,7 +33,6 @@ from rnalm.sequences.selection import NOT_SELECTED, Selection, Tally
 RUN_BYTES = 64 << 20  # of the columns in memory
 DROPPED_BYTES = 16 << 20
 AMBIGUITY_FRACTION = 0.5
-COLUMNS = ("digest", "sequence", "length", "rna_type", "taxid", "source", "accession", "description")
 DROPPED = pa.schema([("accession", pa.large_string()), ("rule", pa.large_string())])
 
 
@@ -106,10 +105,10 @@ class Normalised(NamedTuple):
     selection: dict[str, dict]
 
 
-def normalise(source: Source, rules: Rules, folder: Path, storage: dict, threads: int) -> Normalised:
-    """Write part-NNNNN.parquet (sorted runs of COLUMNS) and dropped.parquet (accession, rule) into `folder`.
+def normalise(source: Source, rules: Rules, folder: Path, compression, threads: int) -> Normalised:
+    """Write part-NNNNN.parquet (sorted `runs`) and dropped.parquet (accession, rule) into `folder`.
 
-    storage: how the runs are written, `runs.STORED` or `runs.PASSING`
+    compression: of the runs, `runs.STORED` or `runs.PASSING`
     InputError: a file that cannot be read, or that holds a protein
     """
     counts, tallies = Counter(records=0, kept=0), {}
@@ -130,7 +129,7 @@ def normalise(source: Source, rules: Rules, folder: Path, storage: dict, threads
                 yield block.kept
             writer.write_table(pa.concat_tables(dropped))
 
-        for _ in in_order(partial(write_run, folder, storage), enumerate(joined(kept(), RUN_BYTES)), threads):
+        for _ in in_order(partial(write_run, folder, compression), enumerate(joined(kept(), RUN_BYTES)), threads):
             pass
     return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())})
 
@@ -167,7 +166,7 @@ def normalise_block(source: Source, rules: Rules, item: tuple[File, bytes]) -> t
     by_rule = Counter(dict(dropped["rule"].value_counts().iter_rows()))
     sequences = parsed.sequences if keep.all() else parsed.sequences.filter(keep.to_arrow())
     kept = records.filter(keep).to_arrow().append_column("sequence", sequences)
-    kept = kept.append_column("digest", digests(sequences)).select(COLUMNS)
+    kept = kept.append_column("digest", digests(sequences)).select(runs.COLUMNS)
     return file, Block(records.height, kept, dropped.to_arrow(), by_rule, tally)
 
 
@@ -216,6 +215,6 @@ def joined(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def write_run(folder: Path, storage: dict, run: tuple[int, pa.Table]) -> None:
+def write_run(folder: Path, compression, run: tuple[int, pa.Table]) -> None:
     number, records = run
-    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet", storage)
+    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet", compression)
