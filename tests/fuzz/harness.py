@@ -5,6 +5,7 @@ by a named rule, what is kept is what the reference reads in it, and deduplicati
 another exception, a wrong count, a sequence that is not in the file, breaks `Broken`; what hangs ends the process.
 """
 
+import contextlib
 import faulthandler
 import hashlib
 import random
@@ -13,6 +14,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import mutations
 import polars as pl
@@ -21,7 +23,7 @@ import reference
 import seeds
 from rnalm.corpus import deduplication
 from rnalm.errors import InputError
-from rnalm.sequences import fasta, normalisation
+from rnalm.sequences import fasta, normalisation, runs
 
 LIMITS = {"min_length": 16, "max_length": 300, "max_n_fraction": 0.1}
 TIMEOUT = 60  # seconds for an input
@@ -89,20 +91,31 @@ def damaged_database(rng: random.Random, database: Path, folder: Path) -> Path:
     return copy / database.name
 
 
+@contextlib.contextmanager
+def small():
+    """Runs, row groups and parts of a few records, so that many of each meet."""
+    with (
+        patch.object(normalisation, "RUN_BYTES", 2000),
+        patch.object(runs, "ROWS_PER_GROUP", 2),
+        patch.object(deduplication, "RECORDS_PER_PART", 20),
+    ):
+        yield
+
+
 def read(item: Input, name: str, folder: Path):
     """Normalise an input as a source of its own; returns it, or InputError if it is refused."""
     source = normalisation.Source(name, "rnacentral", [normalisation.File(item.path, item.format)])
-    fasta.BLOCK = item.block
+    rules = normalisation.Rules(**LIMITS)
     faulthandler.dump_traceback_later(TIMEOUT, exit=True)
     try:
-        counts = normalisation.normalise(source, normalisation.Rules(**LIMITS), folder, threads=1).counts
+        with small(), patch.object(fasta, "BLOCK", item.block):
+            counts = normalisation.normalise(source, rules, folder, runs.STORED, threads=1).counts
     except InputError as error:
         if "\n" in str(error):
             raise Broken(f"an error of several lines: {error!s}") from error
         return error
     finally:
         faulthandler.cancel_dump_traceback_later()
-        fasta.BLOCK = BLOCKS[-1]
     return deduplication.counted(name, item.path, sorted(folder.glob("part-*.parquet")), counts)
 
 
@@ -181,7 +194,8 @@ def merge(batch: Batch, folder: Path) -> None:
     folder.mkdir()
     sources = [source for source, _ in batch.waiting]
     try:
-        ledger = deduplication.deduplicate(sources, folder, threads=1)
+        with small():
+            ledger = deduplication.deduplicate(sources, folder, threads=1)
     except InputError as error:
         raise Broken(f"deduplication: {error}") from error
     found = pl.concat(pl.read_parquet(path) for path in sorted(folder.glob("part-*.parquet")))
