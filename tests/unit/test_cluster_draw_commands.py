@@ -1,66 +1,103 @@
-"""`rnalm cluster` and `rnalm draw` go on from `rnalm corpus`, and make the very files of the workflow's stages."""
+"""`rnalm cluster` and `rnalm draw` continue from `rnalm corpus` and make what the workflow's stages make."""
 
-import subprocess
-import sys
-from pathlib import Path
-
+import made_corpus as made
 import polars as pl
 import pytest
+from rnalm import provenance
+from test_cli import refused, rnalm, succeed
 
-ROOT = Path(__file__).parents[2]
-FASTA = ROOT / "resources" / "demo" / "rfam" / "fasta_files"
-
-
-def rnalm(*arguments):
-    command = [sys.executable, "-c", "from rnalm.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def stage(name, *arguments):
-    subprocess.run([sys.executable, ROOT / "scripts" / f"{name}.py", *map(str, arguments)], check=True)
+FILES = ("shard-00000.parquet", "manifest.json")
+FLAGS = ("--seed", 7, "--validation-fraction", 0.1, "--crop", 90, "--rows-per-shard", 300)
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("commands") / "corpus"
-    for command in (
-        ("corpus", FASTA / "U1.fa.gz", FASTA / "U2.fa.gz", "--out", folder),
-        ("cluster", folder, "--threads", 1),
-        ("draw", folder, "--epochs", 2, "--seed", 7, "--validation-fraction", 0.2, "--crop", 100),
-    ):
-        done = rnalm(*command)
-        assert done.returncode == 0, done.stderr
-    return folder
+    """A folder with 400 real RNAs in sequences, clusters and two epochs, all by commands."""
+    folder = tmp_path_factory.mktemp("commands")
+    records = "".join(f">{name}\n{sequence}\n" for name, sequence in made.real_records()[:400])
+    (folder / "in.fasta").write_text(records)
+    succeed("corpus", folder / "in.fasta", "--out", folder / "made")
+    succeed("cluster", folder / "made", "--threads", 2)
+    succeed("draw", folder / "made", "--epochs", 2, *FLAGS)
+    return folder / "made"
 
 
-def test_every_sequence_is_in_one_cluster_and_every_cluster_is_drawn_or_held_out(corpus):
-    clusters = pl.read_parquet(corpus / "clusters.parquet")
-    sequences = pl.read_parquet(corpus / "sequences" / "*.parquet")
-    assert sorted(clusters["digest"]) == sorted(sequences["digest"])
+def test_what_the_commands_leave(corpus):
+    left = {str(path.relative_to(corpus)) for path in corpus.rglob("*") if path.is_file()}
+    draws = {f"draws/{name}/{file}" for name in ("validation", "epoch-000", "epoch-001") for file in FILES}
+    assert {"clusters.parquet", "strands.csv", "clusters.manifest.json"} | draws <= left
+    assert not [path for path in left if path.startswith(".") or "/." in path]
+    assert rnalm("verify", corpus).returncode == 0
+
+
+def test_stages_make_the_same_bytes(corpus, tmp_path):
+    sequences = corpus / "manifest.json"
+    made.succeed(
+        "cluster",
+        sequences=sequences,
+        min_seq_id=0.7,
+        coverage=0.8,
+        split_memory_limit="0",
+        threads=2,
+        state=tmp_path / "state",
+        manifest=tmp_path / "clusters.manifest.json",
+    )
+    flags = {"seed": 7, "validation_fraction": 0.1, "crop": 90, "rows_per_shard": 300, "sequences": sequences}
+    flags["clusters"] = tmp_path / "clusters.manifest.json"
+    made.succeed("hold_out", manifest=tmp_path / "draws/validation/manifest.json", **flags)
+    for epoch in (0, 1):
+        made.succeed("draw", epoch=epoch, manifest=tmp_path / f"draws/epoch-00{epoch}/manifest.json", **flags)
+    paths = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.parquet"))
+    assert len(paths) == 4
+    assert all((tmp_path / path).read_bytes() == (corpus / path).read_bytes() for path in paths)
+    for name in ("clusters.manifest.json", "draws/validation/manifest.json", "draws/epoch-001/manifest.json"):
+        stage, command = provenance.load(tmp_path / name), provenance.load(corpus / name)
+        for key in ("stage", "parameters", "outputs", "counts", "notes"):
+            assert stage[key] == command[key]
+
+
+def test_every_cluster_is_drawn_or_held_out(corpus):
+    clusters = set(pl.read_parquet(corpus / "clusters.parquet")["cluster"])
     held_out = set(pl.read_parquet(corpus / "draws/validation/*.parquet")["cluster"])
     for epoch in range(2):
-        drawn = pl.read_parquet(corpus / f"draws/epoch-{epoch:03d}/*.parquet")
-        assert drawn["cluster"].is_unique().all()
-        assert set(drawn["cluster"]) == set(clusters["cluster"]) - held_out
+        drawn = pl.read_parquet(corpus / f"draws/epoch-{epoch:03d}/*.parquet")["cluster"]
+        assert drawn.is_unique().all()
+        assert set(drawn) == clusters - held_out
 
 
-def test_the_stages_make_the_same_files(corpus, tmp_path):
-    made = tmp_path / "clusters.manifest.json"
-    stage(
-        "cluster", "--sequences", corpus / "manifest.json", "--min-seq-id", 0.7, "--coverage", 0.8,
-        "--split-memory-limit", 0, "--threads", 1, "--state", tmp_path / "state", "--manifest", made,
-    )  # fmt: skip
-    shared = ["--sequences", corpus / "manifest.json", "--clusters", made, "--seed", 7, "--validation-fraction", 0.2]
-    shared += ["--crop", 100, "--rows-per-shard", 100_000]
-    stage("draw", *shared, "--epoch", 1, "--manifest", tmp_path / "draws/epoch-001/manifest.json")
-    stage("hold_out", *shared, "--manifest", tmp_path / "draws/validation/manifest.json")
-    for path in ("clusters.parquet", "draws/epoch-001/shard-00000.parquet", "draws/validation/shard-00000.parquet"):
-        assert (tmp_path / path).read_bytes() == (corpus / path).read_bytes(), path
+def test_split_strands(tmp_path):
+    rna = made.real_sequences()[-1]
+    complement = rna.translate(str.maketrans("ACGT", "TGCA"))[::-1]
+    manifest = made.write_sequences(tmp_path, {made.digest(text): text for text in (rna, rna[1:], complement)})
+    assert manifest == tmp_path / "manifest.json"
+    clusters = []
+    for flags in ([], ["--split-strands"]):
+        succeed("cluster", tmp_path, *flags)
+        clusters.append(pl.read_parquet(tmp_path / "clusters.parquet")["cluster"].n_unique())
+    assert clusters == [1, 2]
 
 
-@pytest.mark.parametrize("command", [("cluster",), ("draw", "--epochs", 1, "--seed", 1)])
-def test_a_folder_without_a_corpus_ends_in_one_line(tmp_path, command):
-    done = rnalm(command[0], tmp_path, *command[1:])
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert str(tmp_path) in done.stderr
+def test_one_after_the_other(tmp_path):
+    refused(rnalm("cluster", tmp_path), "manifest.json: does not exist")
+    made.write_sequences(tmp_path, {made.digest("ACGT" * 10): "ACGT" * 10})
+    refused(rnalm("draw", tmp_path, "--epochs", 1, *FLAGS), "clusters.manifest.json: does not exist")
+    for option in ("--epochs", "--crop", "--rows-per-shard"):
+        refused(rnalm("draw", tmp_path, "--epochs", 1, *FLAGS, option, 0), option)
+
+
+def test_few_clusters(tmp_path):
+    """None of two is held out at 1 %: all are drawn, and an earlier validation is gone."""
+    made.write_sequences(tmp_path, {made.digest(text): text for text in ("ACGT" * 10, "TTGCA" * 10)})
+    succeed("cluster", tmp_path)
+    (tmp_path / "draws/validation").mkdir(parents=True)
+    succeed("draw", tmp_path, "--epochs", 1, "--seed", 1)
+    assert [path.name for path in (tmp_path / "draws").iterdir()] == ["epoch-000"]
+    assert pl.read_parquet(tmp_path / "draws/epoch-000/shard-00000.parquet").height == 2
+
+
+def test_clusters_of_an_earlier_corpus_are_not_drawn_from(tmp_path):
+    made.write_sequences(tmp_path, {made.digest("ACGT" * 10): "ACGT" * 10})
+    succeed("cluster", tmp_path)
+    made.write_sequences(tmp_path, {made.digest(text): text for text in ("ACGT" * 10, "TTGCA" * 10)})
+    refused(rnalm("draw", tmp_path, "--epochs", 1, *FLAGS), "made from other sequences", "rnalm cluster")
+    assert not (tmp_path / "draws").exists()

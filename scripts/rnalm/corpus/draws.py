@@ -16,6 +16,7 @@ import polars as pl
 from rnalm import files, provenance, randomness
 from rnalm.corpus import partitions
 from rnalm.errors import InputError
+from rnalm.progress import Progress
 
 VALIDATION = "validation"  # stands where an epoch's number stands in keys
 SCHEMA = {"digest": pl.String, "cluster": pl.String}
@@ -78,7 +79,7 @@ def write(parts: list[Path], chosen: pl.DataFrame, seed: int, epoch, crop: int, 
     """
     shards = folder / "shards"
     scatter(parts, chosen, rows_per_shard, shards)
-    counts, composition = Counter(rows=0, nucleotides=0, fragments=0), Counter()
+    counts, composition, progress = Counter(rows=0, nucleotides=0, fragments=0), Counter(), Progress()
     for number, planned in enumerate(chosen.iter_slices(rows_per_shard)):
         rows = partitions.gather(shards, number)
         if rows.height != planned.height:
@@ -90,20 +91,21 @@ def write(parts: list[Path], chosen: pl.DataFrame, seed: int, epoch, crop: int, 
         counts["nucleotides"] += shard["sequence"].str.len_bytes().sum()
         counts["fragments"] += shard["is_fragment"].sum()
         composition.update(dict(shard["rna_type"].fill_null("unknown").value_counts().iter_rows()))
-        print(f"shard {number}: {counts['rows']:,} of {chosen.height:,} rows written", flush=True)
+        progress(f"{counts['rows']:,} of {chosen.height:,} rows written")
     shutil.rmtree(shards)
     return dict(counts), dict(sorted(composition.items()))
 
 
 def scatter(parts: list[Path], chosen: pl.DataFrame, rows_per_shard: int, shards: Path) -> None:
     """Put every chosen row with its sequence into the folder of its shard, in `shards`."""
-    chosen = chosen.sort("digest")
+    chosen, progress = chosen.sort("digest"), Progress()
     for number, part in enumerate(parts):
         rows = pl.scan_parquet(part).select("digest", "sequence", "length", "rna_type")
         first, last = rows.select(first=pl.col("digest").min(), last=pl.col("digest").max()).collect().row(0)
         start, end = chosen["digest"].search_sorted(first, "left"), chosen["digest"].search_sorted(last, "right")
         found = rows.join(chosen[start:end].lazy(), on="digest")
         partitions.scatter(found, pl.col("row") // rows_per_shard, shards / f"part-{number:05d}")
+        progress(f"{number + 1} of {len(parts)} parts of the corpus read")
 
 
 def members(clusters, excluded=None) -> pl.LazyFrame:
