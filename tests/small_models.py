@@ -31,7 +31,7 @@ MULTIMOLECULE = (
 
 
 def weights_by_rule(module: torch.nn.Module, prefix: str = "") -> torch.nn.Module:
-    """Fill a module with the weights of the golden pairs, see parity/golden/README.md; in evaluation mode."""
+    """Fill a module with the weights of the golden pairs, see scripts/rnalm/golden/README.md; in evaluation mode."""
     module.load_state_dict({name: by_rule(prefix + name, tensor.shape) for name, tensor in module.state_dict().items()})
     return module.eval()
 

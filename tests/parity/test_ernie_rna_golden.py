@@ -1,11 +1,10 @@
 """ERNIE-RNA equals MultiMolecule's port on recorded numbers, by both ways of its attention."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import yaml
+from rnalm import golden
 from rnalm.models import registry
 from rnalm.models.ernie_rna import PUBLISHED_NAMES, PUBLISHED_UNUSED
 from rnalm.models.names import rename
@@ -13,7 +12,7 @@ from rnalm.tokens.ernie_rna import TOKENISER, TOKENS
 from rnalm.tokens.packing import pack
 from small_models import MULTIMOLECULE, ROOT, ernie_rna
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "ernie_rna.npz")
+GOLDEN = golden.load("ernie_rna")
 SEQUENCES = GOLDEN["sequences"].tolist()
 EVERY = pytest.mark.parametrize("index", range(len(SEQUENCES)))
 SHARED = [token for token in TOKENS if token in MULTIMOLECULE]

@@ -1,11 +1,10 @@
 """RiNALMo equals the authors' code on recorded numbers, alone, packed and padded."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import yaml
+from rnalm import golden
 from rnalm.models import registry
 from rnalm.models.heads import PairHead
 from rnalm.models.rinalmo import token_dropout
@@ -13,7 +12,7 @@ from rnalm.tokens.packing import from_padded, pack, to_padded
 from rnalm.tokens.rinalmo import MASK, PAD, encode
 from small_models import ROOT, encoder, weights_by_rule
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "rinalmo.npz")
+GOLDEN = golden.load("rinalmo")
 SEQUENCES = GOLDEN["sequences"].tolist()
 EVERY = pytest.mark.parametrize("index", range(len(SEQUENCES)))
 SIZES = {

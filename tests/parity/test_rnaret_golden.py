@@ -1,18 +1,17 @@
 """RNAret equals the authors' code on recorded numbers, in each of its forms."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import yaml
+from rnalm import golden
 from rnalm.models import registry
 from rnalm.models.rnaret import computed_tensors
 from rnalm.tokens.kmer import CLS, MASK, PAD, UNKNOWN
 from rnalm.tokens.packing import pack
 from small_models import ROOT, rnaret
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "rnaret.npz")
+GOLDEN = golden.load("rnaret")
 EVERY = pytest.mark.parametrize(("k", "length"), [(k, length) for k in (1, 3) for length in (7, 80, 300)])
 PARAMETERS = {1: 11_810_688, 3: 11_856_768, 5: 12_594_048}
 

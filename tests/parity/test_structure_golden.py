@@ -1,13 +1,11 @@
 """Decoding and scoring equal RiNALMo's own code on ten recorded cases."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from rnalm import golden
 from rnalm.structure import greedy, score
 
-CASES = json.loads((Path(__file__).parent / "golden" / "structure.json").read_text())
+CASES = golden.load("structure")
 
 
 def probabilities(length):
