@@ -58,6 +58,20 @@ def test_named_targets_stop_where_they_say(clone, target, last, absent):
     assert absent not in jobs
 
 
+def test_what_is_excluded_is_known_before_anything_is_drawn(clone):
+    config = settings("config/demo.yaml")
+    config["corpus"]["exclude"] = {"sets": ["structure/random"]}
+    (clone / "config/own.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(*DEMO, "--configfile", "config/own.yaml", "-np", "all", cwd=clone)
+    commands = [line for line in done.stdout.splitlines() if line.lstrip().startswith(("Shell command:", "python "))]
+    excluded = "results/corpus/demo/excluded/"
+    readers = {re.search(r"scripts/(\w+)\.py", line)[1] for line in commands if excluded in line}
+    assert readers >= {"exclude", "hold_out", "draw", "collect"}
+    plain = snakemake(*DEMO, "-np", "all", cwd=clone)
+    assert "scripts/hold_out.py" in plain.stdout
+    assert "exclude" not in plain.stdout.replace(str(clone), "")
+
+
 STAND_IN = """
 import argparse
 from pathlib import Path
