@@ -49,6 +49,8 @@ def main() -> None:
     )
     options = parser.parse_args()
 
+    before, _, rest = options.page.read_text().partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
     numbers = files.read_json(options.numbers) if options.numbers.is_file() else {}
     if options.part in ("all", "seqkit"):
         numbers["seqkit"] = made_on(options) | seqkit(options)
@@ -57,8 +59,6 @@ def main() -> None:
         numbers["left_half"] = made_on(options) | {"runs": [left_half(options, records) for records in options.records]}
         files.write_json(options.numbers, numbers)
     shutil.rmtree(options.work, ignore_errors=True)
-    before, _, rest = options.page.read_text().partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
     text = tables.markdown(numbers)
     files.write_text(options.page, f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}")
     print(text)

@@ -16,7 +16,7 @@ Assumptions, none of them checked at these sizes:
 - Memory of `cluster`: 16 bytes x min(L - 15, 21 + 0.2 L) k-mers of each sequence of L nt, and 1 byte per nt, with the
   lengths of the largest run. With `split_memory_limit` MMseqs2 takes about twice the limit and, as measured on 1 M
   sequences with a limit of a fifth of the need, 2.2 times as long; how this grows with more splits is not known.
-- The disk of `cluster` while it runs holds the FASTA, MMseqs2's databases and k-mer files; all but the result goes."""
+- The peak disk of `cluster` holds the corpus as FASTA and MMseqs2's k-mer files; all but the result goes."""
 
 
 def table(runs: list[dict]) -> list[str]:

@@ -15,7 +15,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from rnalm import files
 
 HERE = Path(__file__).parent
-PAGE = "# Title\n\n<!-- tables: begin -->\nold\n<!-- tables: end -->\n\nafter\n"
+PAGE = "# Title\n\n<!-- tables: begin -->\nearlier tables\n<!-- tables: end -->\n\nafter\n"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_the_benchmark_runs_to_its_tables(tmp_path):
     done = subprocess.run(list(map(str, [*command, *sizes])), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text()
-    assert text.startswith("# Title\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.startswith("# Title\n") and text.endswith("\nafter\n") and "earlier tables" not in text
     measured = files.read_json(numbers)
     assert len({run["kept"] for run in measured["seqkit"]["runs"]}) == 1
     assert [run["records"] for run in measured["left_half"]["runs"]] == [1000, 2000]
