@@ -27,7 +27,7 @@ find of 2,464 RNAs, the defaults of 2,433. Planted relatives that are found, in 
 
 So below 70 % a search of nucleotides sees little: no hit is no proof of being unrelated. What is alike was the same in
 all but one of eight runs with one and two threads, and there one alignment of 58,000 was missing. Cost with the 2,605
-items of VL0 and TS0: 0.4 core-seconds per Mnt of made-up RNA, 0.8 of Rfam seeds; 750 MB for a part of 172,000 sequences.
+items of VL0 and TS0: 0.4 core-seconds per Mnt of made-up RNA, 0.8 of Rfam seeds; 750 MB for a part of 172,000 RNAs.
 """
 
 import shutil
