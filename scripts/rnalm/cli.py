@@ -7,7 +7,10 @@ from rnalm import __version__
 from rnalm.errors import exits
 
 # In the order of the help; a command is the module of its name in `rnalm.commands`.
-COMMANDS = ("releases", "corpus", "cluster", "draw", "leakage", "embed", "fold", "verify")
+COMMANDS = (
+    *("releases", "corpus", "cluster", "draw", "leakage"),
+    *("import-weights", "export-weights", "embed", "fold", "verify"),
+)
 
 
 @exits

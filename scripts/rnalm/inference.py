@@ -46,9 +46,9 @@ class LanguageModel:
         return [greedy(matrix, sequence, threshold) for matrix, sequence in zip(matrices, clean, strict=True)]
 
     def _needs_head(self) -> dict:
-        if self.config["head"] is None:
+        if "threshold" not in (self.config["head"] or {}):
             raise InputError(
-                self.where, "is a plain encoder without a structure head", "name a fine-tuned model directory"
+                self.where, "is without a structure head", "name a model directory fine-tuned for structures"
             )
         return self.config["head"]
 

@@ -1,0 +1,84 @@
+"""What every layout is read into, and what the readers share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from rnalm.errors import InputError
+from rnalm.models import finetuned, registry
+from rnalm.models.encoder import Encoder
+
+WRAPPERS = ("model", "state_dict")
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's tensors by our names.
+
+    model: settings of `registry.build`; head: what a model directory's config says of the head, None for an encoder
+    """
+
+    model: dict
+    encoder: dict[str, torch.Tensor]
+    head: dict | None = None
+    head_tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def flat(content: dict) -> dict:
+    """The innermost state dict of a checkpoint, without the `module.` that data parallelism puts before names."""
+    while inner := [content[key] for key in WRAPPERS if isinstance(content.get(key), dict)]:
+        content = inner[0]
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def below(tensors: dict, prefix: str) -> dict:
+    """The entries whose names begin with `prefix`, named without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def count(tensors: dict, prefix: str) -> int:
+    """How many different numbers follow `prefix` in the names."""
+    return len({name.split(".")[0] for name in below(tensors, prefix)})
+
+
+def size(tensors: dict, name: str, where) -> tuple[int, ...]:
+    """Shape of a tensor; InputError if there is no such tensor."""
+    if not isinstance(tensors.get(name), torch.Tensor):
+        raise InputError(where, f"has no tensor {name}", "give the whole checkpoint, and --from as it was published")
+    return tuple(tensors[name].shape)
+
+
+def refuse(where, problem: str, names: Iterable[str]) -> None:
+    """InputError that lists the first of the names, if there are any."""
+    names = sorted(names)
+    if names:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        listed = ", ".join(names[:SHOWN]) + more
+        raise InputError(where, f"{problem} {listed}", "give the whole checkpoint, and --from as it was published")
+
+
+def fit(weights: Weights, where) -> tuple[Encoder, nn.Module | None]:
+    """(encoder, model with its head or None) that hold the weights, in fp32; InputError unless they fit exactly."""
+    with torch.device("meta"):
+        encoder = registry.build(weights.model, where)
+        model = finetuned.build(encoder, weights.head, where) if weights.head else None
+    _load(encoder, weights.encoder, where)
+    if model is not None:
+        _load(model.head, weights.head_tensors, where)
+    (model or encoder).eval()
+    return encoder, model
+
+
+def _load(module: nn.Module, tensors: dict, where) -> None:
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    refuse(where, "lacks the tensors", expected.keys() - tensors.keys())
+    refuse(where, "has unknown entries", tensors.keys() - expected.keys())
+    no_tensors = {name for name in expected if not isinstance(tensors[name], torch.Tensor)}
+    refuse(where, "has no tensors under", no_tensors)
+    wrong = {name for name in expected if tensors[name].shape != expected[name]}
+    refuse(where, "has tensors of other shapes than its sizes ask for:", wrong)
+    fp32 = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    module.load_state_dict(fp32, assign=True)

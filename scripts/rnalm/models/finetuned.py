@@ -1,0 +1,40 @@
+"""Fine-tuned models by the `kind` of their head, as a model directory's config names it."""
+
+from torch import nn
+
+from rnalm.errors import InputError
+from rnalm.models.encoder import Encoder
+from rnalm.models.ernie_rna_heads import LoadModel, MapModel
+from rnalm.models.heads import ClassModel, PairModel, ScalarModel
+from rnalm.models.rnaret_heads import PlainPairModel, PositionModel
+
+KINDS = {
+    "pairs": PairModel,
+    "plain_pairs": PlainPairModel,
+    "classes": ClassModel,
+    "scalar": ScalarModel,
+    "positions": PositionModel,
+    "maps": MapModel,
+    "load": LoadModel,
+}
+# Keys of a head that are no sizes of its model: what it was trained for, and the threshold of its decoder.
+ABOUT = {"kind", "task", "threshold"}
+
+
+def build(encoder: Encoder, head: dict, where="head") -> nn.Module:
+    """The encoder with the head that a model directory's config describes; without `kind` it is one of pairs.
+
+    InputError for an unknown kind or size.
+    """
+    kind = head.get("kind", "pairs")
+    if kind not in KINDS:
+        raise InputError(where, f"head of kind {kind!r} is unknown", f"use one of {', '.join(KINDS)}")
+    try:
+        return KINDS[kind](encoder, **sizes(head))
+    except (TypeError, KeyError) as error:
+        raise InputError(where, f"does not fit a head of kind {kind!r}: {error}", "copy config.json again") from None
+
+
+def sizes(head: dict) -> dict:
+    """The part of a head's description that its model is made from."""
+    return {key: value for key, value in head.items() if key not in ABOUT}
