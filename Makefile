@@ -56,11 +56,12 @@ PART ?= all
 RECORDS ?= 1000000 10000000
 SEQKIT_RECORDS ?= 1000000
 REPETITIONS ?= 5
+CLUSTER_UP_TO ?= 0
 
 bench-corpus: setup-test
 	bash tests/system_packages.sh
 	python tests/benchmarks/corpus.py --part $(PART) --records $(RECORDS) --seqkit-records $(SEQKIT_RECORDS) \
-		--repetitions $(REPETITIONS)
+		--cluster-up-to $(CLUSTER_UP_TO) --repetitions $(REPETITIONS)
 
 bench-decoders: setup-test
 	python tests/benchmarks/decoders.py

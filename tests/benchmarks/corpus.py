@@ -6,6 +6,7 @@ Two parts, on made records (made_records.py):
              record whether it is RNA, so these records are all written with U. `rmdup -s` also merges reverse
              complements, of which the records hold none; `-P`, which does not look for them, is measured, too.
   left_half  `rnalm corpus`, `rnalm cluster`, `rnalm draw --epochs 1`, for each number of records, once.
+             `--cluster-up-to` leaves the last two out of larger ones.
 Inputs have just been written, so they are read from the page cache where memory is large enough. The parts can be
 run one at a time: each replaces its own numbers in the JSON file, and the tables are written from all of them.
 """
@@ -30,13 +31,16 @@ MARKS = "<!-- tables: begin -->", "<!-- tables: end -->"
 DNA = 0.5  # share of the left half's records that is written with T
 SEED = 42
 SPLIT_MEMORY_LIMIT = "0"
-STAGES = ("corpus", "cluster", "draw")
+STAGES = ["corpus", "cluster", "draw"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=("all", "seqkit", "left_half", "tables"), default="all")
     parser.add_argument("--records", type=int, nargs="+", default=[1_000_000, 10_000_000], help="of the left half")
+    parser.add_argument(
+        "--cluster-up-to", type=int, default=0, help="records; larger runs end with `rnalm corpus` (0: none)"
+    )
     parser.add_argument("--seqkit-records", type=int, default=1_000_000)
     parser.add_argument("--repetitions", type=int, default=5, help="of the comparison with seqkit")
     parser.add_argument("--cores", type=int, default=2)
@@ -150,6 +154,8 @@ def left_half(options, records: int) -> dict:
         "draw": [RNALM, "draw", out, "--epochs", 1, "--seed", SEED],
     }
     out.mkdir()
+    if options.cluster_up_to and records > options.cluster_up_to:
+        commands = {"corpus": commands["corpus"]}
     stages, before = {}, 0
     for stage, command in commands.items():
         cost = measure.run([command], out, work / "log", options.cores)
@@ -170,8 +176,12 @@ def described(out: Path, records: int) -> dict:
     read = ledger.filter(pl.col("rule") == "in")["records"].sum()
     if not read == records == named + ledger.filter(~pl.col("rule").is_in(["in", "kept", "merged"]))["records"].sum():
         raise RuntimeError(f"{records} records were made, {read} read, {named} named in the corpus: {ledger}")
-    clusters = pl.scan_parquet(out / "clusters.parquet").select(pl.col("cluster").n_unique()).collect().item()
-    return sums.collect().row(0, named=True) | {"clusters": clusters}
+    found = sums.collect().row(0, named=True)
+    if (out / "clusters.parquet").is_file():
+        found["clusters"] = (
+            pl.scan_parquet(out / "clusters.parquet").select(pl.col("cluster").n_unique()).collect().item()
+        )
+    return found
 
 
 def say(line: str) -> None:

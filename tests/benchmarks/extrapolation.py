@@ -1,5 +1,7 @@
 """What the left half would cost at sizes that were not measured, with the assumptions it rests on."""
 
+import math
+
 TARGETS = (36_000_000, 100_000_000)  # unique sequences: RiNALMo's corpus, and three of it
 # linclust holds 16 bytes per k-mer, of which a sequence of L nt gives min(L - 15, 21 + 0.2 L), and about 1 byte per nt.
 BYTES_PER_KMER, BYTES_PER_NUCLEOTIDE = 16, 1
@@ -20,10 +22,12 @@ Assumptions, none of them checked at these sizes:
 
 
 def table(runs: list[dict]) -> list[str]:
-    """Markdown: time, memory and disk of each stage at TARGETS sequences, from two or more measured runs."""
+    """Markdown: time, memory and disk of each stage at TARGETS sequences, from two or more measured runs of it."""
     if len(runs) < 2:
         return []
-    small, large = (choose(runs, key=lambda run: run["unique"]) for choose in (min, max))
+    rising = sorted(runs, key=lambda run: run["unique"])
+    smallest = {stage: run for run in reversed(rising) for stage in run["stages"]}
+    largest = {stage: run for run in rising for stage in run["stages"]}
     lines = [
         "## At 36 M and 100 M unique sequences, extrapolated",
         "",
@@ -31,10 +35,10 @@ def table(runs: list[dict]) -> list[str]:
         "| ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     for target in TARGETS:
-        factor = target / large["unique"]
-        for stage, cost in large["stages"].items():
+        for stage, large in largest.items():
+            cost, factor = large["stages"][stage], target / large["unique"]
             hours = cost["wall_seconds"] * factor / 3600
-            memory = linclust(large, factor) if stage == "cluster" else line(small, large, stage, target)
+            memory = linclust(large, factor) if stage == "cluster" else line(smallest[stage], large, stage, target)
             disk = " | ".join(f"{cost[key] * factor / 1e9:.0f}" for key in ("disk_bytes", "peak_disk_bytes"))
             lines.append(f"| {target:,} | {stage} | {hours:.1f} | {memory:.0f} | {disk} |")
             if stage == "cluster" and memory > SPLIT_MEMORY * SPLIT_LIMIT_GB:
@@ -50,7 +54,9 @@ def linclust(run: dict, factor: float) -> float:
 
 
 def line(small: dict, large: dict, stage: str, target: int) -> float:
-    """Memory in GB on the straight line through two runs; never less than the larger of them."""
+    """Memory in GB on the straight line through two runs, never less than the larger of them; nan of a single run."""
     low, high = (run["stages"][stage]["peak_memory_bytes"] for run in (small, large))
+    if small is large:
+        return math.nan
     slope = (high - low) / (large["unique"] - small["unique"])
     return max(low, high, high + slope * (target - large["unique"])) / 1e9

@@ -80,9 +80,10 @@ def left_half_table(part: dict) -> list[str]:
     lines.append("")
     for run in part["runs"]:
         mean = run["nucleotides"] / run["unique"]
+        clusters = f", {run['clusters']:,} clusters" if "clusters" in run else "; not clustered here"
         lines.append(
             f"- {run['records']:,} records ({run['input_bytes'] / 1e9:.2f} GB gzip): {run['unique']:,} unique "
-            f"sequences of {mean:.0f} nt on average, {run['clusters']:,} clusters."
+            f"sequences of {mean:.0f} nt on average{clusters}."
         )
     return [
         *lines,

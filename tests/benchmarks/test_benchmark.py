@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import corpus
 import made_records
 import measure
 import numpy as np
@@ -76,14 +77,26 @@ def test_the_benchmark_runs_to_its_tables(tmp_path):
     page, numbers = tmp_path / "page.md", tmp_path / "numbers.json"
     page.write_text(PAGE)
     command = [sys.executable, HERE / "corpus.py", "--work", tmp_path / "work", "--numbers", numbers, "--page", page]
-    sizes = ["--seqkit-records", "1500", "--repetitions", "1", "--records", "1000", "2000"]
+    sizes = [
+        "--cluster-up-to",
+        "2000",
+        "--seqkit-records",
+        "1500",
+        "--repetitions",
+        "1",
+        "--records",
+        "1000",
+        "2000",
+        "3000",
+    ]
     done = subprocess.run(list(map(str, [*command, *sizes])), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text()
     assert text.startswith("# Title\n") and text.endswith("\nafter\n") and "earlier tables" not in text
     measured = files.read_json(numbers)
     assert len({run["kept"] for run in measured["seqkit"]["runs"]}) == 1
-    assert [run["records"] for run in measured["left_half"]["runs"]] == [1000, 2000]
+    assert [run["records"] for run in measured["left_half"]["runs"]] == [1000, 2000, 3000]
+    assert [list(run["stages"]) for run in measured["left_half"]["runs"]] == [corpus.STAGES, corpus.STAGES, ["corpus"]]
     for title in ("Beside seqkit", "The left half", "| 36,000,000 | cluster |", "| 100,000,000 | draw |"):
         assert title in text
     assert not (tmp_path / "work").exists()
