@@ -565,6 +565,9 @@ def test_another_decay(tmp_path, capsys):
         ({"model_type": "bert"}, "model_type 'bert'"),
         ({"position_embedding_type": "absolute"}, "position_embedding_type 'absolute'"),
         ({"hidden_size": None}, "hidden_size"),
+        ({"num_attention_heads": 0}, "num_attention_heads"),
+        ({"num_attention_heads": 7}, "width 72 for 7 attention heads"),
+        ({"hidden_size": 84}, "other shapes"),
         ({"num_hidden_layers": 2}, "unknown entries model.encoder.layer.2."),
         ({"num_hidden_layers": 4}, "lacks the tensors model.encoder.layer.3."),
     ],
@@ -575,8 +578,36 @@ def test_another_multimolecule(tmp_path, capsys, change, expected):
     config = tmp_path / "theirs" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | change))
     refused(capsys, tmp_path / "theirs", "multimolecule", expected)
-    config.write_text("{")
-    refused(capsys, tmp_path / "theirs", "multimolecule", "config.json")
+    for broken in ("{", "[1]", "3"):
+        config.write_text(broken)
+        refused(capsys, tmp_path / "theirs", "multimolecule", "config.json")
+
+
+def test_tensors_of_multimolecule_that_do_not_fit(tmp_path, capsys):
+    imported(tmp_path, published("rinalmo"), "rinalmo")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    file = tmp_path / "theirs" / "model.safetensors"
+    tensors = load_file(file)
+    layer = "model.encoder.layer.0.attention."
+    for name, tensor in (
+        ("model.embeddings.word_embeddings.weight", torch.ones(26, 60)),
+        (f"{layer}self.query.weight", torch.ones(60, 59)),
+        (f"{layer}self.query.weight", torch.ones(())),
+        (f"{layer}output.dense.weight", torch.ones(60, 61)),
+    ):
+        save_file(tensors | {name: tensor}, file)
+        refused(capsys, tmp_path / "theirs", "multimolecule")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    torch.save(published("rinalmo"), tmp_path / "good.pt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        rnalm_(
+            *("import-weights", tmp_path / "good.pt", "--from", "rinalmo"),
+            *("--heads", 6, "--out", tmp_path / "file" / "model"),
+        )
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_nothing_is_written_over(tmp_path, capsys):

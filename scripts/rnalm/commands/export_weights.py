@@ -7,6 +7,7 @@ place for is refused.
 from pathlib import Path
 
 from rnalm.commands.import_weights import LAYOUTS
+from rnalm.commands.rnas import writing
 
 
 def add(command) -> None:
@@ -19,4 +20,5 @@ def run(arguments) -> None:
     from rnalm.models.directory import load
     from rnalm.models.exchange.transfer import export_weights
 
-    export_weights(load(arguments.model), arguments.layout, arguments.out)
+    with writing(arguments.out):
+        export_weights(load(arguments.model), arguments.layout, arguments.out)

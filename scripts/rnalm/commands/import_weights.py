@@ -7,6 +7,8 @@ SHA-256 is known.
 
 from pathlib import Path
 
+from rnalm.commands.rnas import writing
+
 LAYOUTS = ("rinalmo", "ernie-rna", "rnaret", "multimolecule")
 
 
@@ -20,4 +22,5 @@ def add(command) -> None:
 def run(arguments) -> None:
     from rnalm.models.exchange.transfer import import_weights
 
-    import_weights(arguments.file, arguments.layout, arguments.out, arguments.heads)
+    with writing(arguments.out):
+        import_weights(arguments.file, arguments.layout, arguments.out, arguments.heads)

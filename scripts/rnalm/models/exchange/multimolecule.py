@@ -164,8 +164,11 @@ def read(path, heads: int | None) -> Weights:
     for own in encoder.state_dict():
         parts = named(own, family.names)
         refuse(file, "lacks the tensors", set(parts) - tensors.keys())
-        tensor = torch.cat([tensors.pop(part) for part in parts])
-        ours[own] = rows_of(tensor, tokens, extra.get(own), file) if own in family.by_token else tensor
+        try:
+            tensor = torch.cat([tensors.pop(part) for part in parts])
+            ours[own] = rows_of(tensor, tokens, extra.get(own)) if own in family.by_token else tensor
+        except RuntimeError as error:
+            raise InputError(file, f"has a {parts[0]} that does not fit: {error}", "copy it again") from None
     head, head_tensors = None, {}
     if any(name.startswith("ss_head.") for name in tensors):
         head = config.get("rnalm", {}).get("head") or family.head
@@ -178,10 +181,10 @@ def read(path, heads: int | None) -> Weights:
 
 def read_config(path: Path) -> dict:
     try:
-        return read_json(path)
+        return dict(read_json(path))
     except FileNotFoundError:
         raise InputError(path, "is no file", "give a directory that MultiMolecule saved a model in") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(path, f"cannot be read: {error}", "copy it again") from None
 
 
@@ -193,8 +196,8 @@ def read_settings(name: str, family: Family, config: dict, where: Path) -> dict:
     vocabulary = where.with_name("vocab.txt")
     if vocabulary.is_file() and tuple(vocabulary.read_text().split()) != TOKENS:
         raise InputError(vocabulary, "lists other tokens than MultiMolecule 0.2 has", "save the model again with 0.2.2")
-    lacking = [key for key in family.sizes.values() if not isinstance(config.get(key), int)]
-    refuse(where, "lacks the numbers", lacking)
+    wrong = [key for key in family.sizes.values() if not isinstance(config.get(key), int) or config[key] < 1]
+    refuse(where, "lacks the numbers", wrong)
     settings = {"family": name} | {ours: config[theirs] for ours, theirs in family.sizes.items()}
     return settings | ({"pair_hidden": settings["heads"] // 2} if name == "ernie_rna" else {})
 
@@ -219,12 +222,13 @@ def rna(tokeniser: Tokeniser) -> list[str]:
     return ["U" if token == tokeniser.thymine else token for token in tokeniser.tokens]
 
 
-def rows_of(theirs: torch.Tensor, tokens: list[str], extra: torch.Tensor | None, where) -> torch.Tensor:
-    """(28, ...) -> (our tokens, ...): rows by token; those that they do not have come from `extra`, or are zeros."""
+def rows_of(theirs: torch.Tensor, tokens: list[str], extra: torch.Tensor | None) -> torch.Tensor:
+    """(28, ...) -> (our tokens, ...): rows by token; those that they do not have come from `extra`, or are zeros.
+
+    RuntimeError for another number of rows.
+    """
     if len(theirs) != len(TOKENS):
-        raise InputError(
-            where, f"has {len(theirs)} tokens for {len(TOKENS)}", "save the model with MultiMolecule 0.2.2"
-        )
+        raise RuntimeError(f"{len(theirs)} tokens for {len(TOKENS)}")
     shared = [i for i, token in enumerate(tokens) if token in TOKENS]
     ours = theirs.new_zeros(len(tokens), *theirs.shape[1:])
     if extra is not None:

@@ -62,6 +62,10 @@ def refuse(where, problem: str, names: Iterable[str]) -> None:
 
 def fit(weights: Weights, where) -> tuple[Encoder, nn.Module | None]:
     """(encoder, model with its head or None) that hold the weights, in fp32; InputError unless they fit exactly."""
+    dim, heads, layers = (weights.model[key] for key in ("dim", "heads", "layers"))
+    if not layers or dim % heads:
+        problem = f"has {layers} layers and width {dim} for {heads} attention heads"
+        raise InputError(where, problem, "give the whole checkpoint, and --heads where it has others than 20")
     with torch.device("meta"):
         encoder = registry.build(weights.model, where)
         model = finetuned.build(encoder, weights.head, where) if weights.head else None
