@@ -20,7 +20,7 @@ def expected(config: dict) -> dict[str, int]:
     tasks = [settings(path) for path in config["tasks"].values()]
     starts = [split for task in tasks for split in task["splits"] for _ in task.get("inits", range(3))]
     sources = {(name, part["release"]) for name, part in config["corpus"]["sources"].items()}
-    once = ("deduplicate", "cluster", "hold_out", "export", "atlas", "collect", "report", "all")
+    once = ("deduplicate", "cluster", "hold_out", "draw_audit", "export", "atlas", "collect", "report", "all")
     pretrain = config["pretrain"]
     return {
         **dict.fromkeys(once, 1),
@@ -50,7 +50,11 @@ def test_demo_is_planned_with_its_profile_and_without_any(clone):
 
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
-    [("corpus_all", "draw", "pretrain"), ("pretrain_all", "export", "finetune"), ("tasks_all", "evaluate", "report")],
+    [
+        ("corpus_all", "draw_audit", "pretrain"),
+        ("pretrain_all", "export", "finetune"),
+        ("tasks_all", "evaluate", "report"),
+    ],
 )
 def test_named_targets_stop_where_they_say(clone, target, last, absent):
     jobs = planned(*DEMO, "-n", target, cwd=clone)

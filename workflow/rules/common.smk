@@ -93,11 +93,13 @@ NORMALISED = [f"results/normalised/{source}/{release}/{LIMITS}/manifest.json" fo
 SEQUENCES = f"results/corpus/{CORPUS}/sequences/manifest.json"
 CLUSTERS = f"results/corpus/{CORPUS}/clusters.manifest.json"
 VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
+DRAW_AUDIT = f"results/corpus/{CORPUS}/draws/audit/manifest.json"
 # Benchmark items in the corpus; what is excluded for their sake, and the ledger without it.
 LEAKAGE = [f"results/corpus/{CORPUS}/leakage/{task}/manifest.json" for task in TASKS]
 EXCLUDE = config["corpus"].get("exclude")
 EXCLUDED = [f"results/corpus/{CORPUS}/excluded/manifest.json"] if EXCLUDE else []
 LEDGER = f"results/corpus/{CORPUS}/excluded/ledger.csv" if EXCLUDE else f"results/corpus/{CORPUS}/ledger.csv"
+CORPUS_REPORT = f"results/corpus/{CORPUS}/report/manifest.json"
 CORPUS_MANIFESTS = [*NORMALISED, SEQUENCES, CLUSTERS, *EXCLUDED, VALIDATION]
 
 

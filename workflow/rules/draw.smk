@@ -63,3 +63,32 @@ rule draw:
         "python scripts/draw.py --epoch {wildcards.epoch} --sequences {input.sequences} --clusters {input.clusters} "
         "--seed {params.seed} --validation-fraction {params.validation_fraction} --crop {params.crop} "
         "--rows-per-shard {params.rows_per_shard} {params.excluded} --manifest {output} &> {log}"
+
+
+rule draw_audit:
+    input:
+        sequences="results/corpus/{corpus}/sequences/manifest.json",
+        clusters="results/corpus/{corpus}/clusters.manifest.json",
+        excluded=EXCLUDED,
+        validation="results/corpus/{corpus}/draws/validation/manifest.json",
+        epochs=draws(0, EPOCHS),
+    output:
+        update("results/corpus/{corpus}/draws/audit/manifest.json"),
+    log:
+        "results/logs/draw_audit/{corpus}.log",
+    benchmark:
+        "results/benchmarks/draw_audit/{corpus}.tsv"
+    conda:
+        "../../envs/draw_audit.yaml"
+    threads: 2
+    resources:
+        mem="4GB",
+        runtime="4h",
+    params:
+        stage_version=1,
+        excluded=excluded_option,
+    message:
+        "Audit the draws of corpus {wildcards.corpus}"
+    shell:
+        "python scripts/draw_audit.py --sequences {input.sequences} --clusters {input.clusters} {params.excluded} "
+        "--validation {input.validation} --epochs {input.epochs} --manifest {output} &> {log}"

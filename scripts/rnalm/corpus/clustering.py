@@ -70,7 +70,7 @@ def representatives(rows: np.ndarray, of_rows: np.ndarray, total: int, folder: P
     found = np.full(total, total, np.uint32)
     known = (rows < total) & (of_rows < total)
     found[rows[known]] = of_rows[known]
-    if len(np.unique(rows)) < len(rows):
+    if (np.bincount(rows[rows < total], minlength=total) > 1).any():
         raise InputError("mmseqs linclust", "put a sequence in two clusters", remedy)
     if len(rows) != total or not known.all():
         raise InputError("mmseqs linclust", f"clustered {len(rows)} of {total} sequences", remedy)
