@@ -410,6 +410,14 @@ def test_round_trip_of_multimolecule(tmp_path, name):
     assert registry.describe(again.encoder) == registry.describe(first.encoder)
 
 
+def test_files_are_readable_as_the_users_mask_says(tmp_path):
+    imported(tmp_path, published("ernie_rna"), "ernie_rna")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    (tmp_path / "plain").write_text("")
+    files = [*(tmp_path / "model").iterdir(), *(tmp_path / "theirs").iterdir()]
+    assert {file.stat().st_mode for file in files} == {(tmp_path / "plain").stat().st_mode}
+
+
 def test_tokens_of_multimolecule(tmp_path):
     imported(tmp_path, published("rinalmo"), "rinalmo")
     rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")

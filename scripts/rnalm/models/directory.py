@@ -4,6 +4,7 @@ A directory says everything that is needed to use the weights: family and sizes,
 threshold, and the tokens, which are compared with the family's own when it is loaded.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,13 @@ def save(
     directory = Path(directory)
     config = {"rnalm": __version__, "model": registry.describe(encoder), "head": head, **origin}
     weights = {name: tensor.contiguous() for name, tensor in (model or encoder).state_dict().items()}
+    write_text(directory / "README.md", card)
     with atomic(directory / "model.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
+        # The library makes files that only their owner can read, whatever the user's mask says.
+        shutil.copymode(directory / "README.md", temporary)
     tokeniser = encoder.tokeniser
     write_json(directory / "tokenizer.json", {"tokens": tokeniser.tokens, "u_is_read_as": tokeniser.thymine})
-    write_text(directory / "README.md", card)
     # Last: a directory with a config is complete.
     write_json(directory / "config.json", config)
     return [directory / name for name in FILES]

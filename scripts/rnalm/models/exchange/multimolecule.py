@@ -9,6 +9,7 @@ meaning in rnalm.safetensors. ERNIE-RNA there has no pairs of -1 for `<mask>` (o
 MultiMolecule is under AGPL-3.0: nothing here imports it or is copied from it.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -271,10 +272,11 @@ def write(loaded: ModelDirectory, folder: Path) -> None:
     if name == "ernie_rna":
         # Made by their code, never applied.
         tensors["model.embeddings.token_type_embeddings.weight"] = torch.zeros(2, encoder.config.dim)
-    save_file({key: t.contiguous() for key, t in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
-    if extra:
-        save_file(extra, folder / EXTRA)
     write_text(folder / "vocab.txt", "\n".join(TOKENS) + "\n")
+    contents = {"model.safetensors": tensors} | ({EXTRA: extra} if extra else {})
+    for file, held in contents.items():
+        save_file({key: tensor.contiguous() for key, tensor in held.items()}, folder / file, {"format": "pt"})
+        shutil.copymode(folder / "vocab.txt", folder / file)
     write_json(folder / "tokenizer_config.json", TOKENISER)
     task = "SecondaryStructurePrediction" if head else "PreTraining"
     config = {
