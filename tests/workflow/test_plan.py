@@ -20,7 +20,18 @@ def expected(config: dict) -> dict[str, int]:
     tasks = [settings(path) for path in config["tasks"].values()]
     starts = [split for task in tasks for split in task["splits"] for _ in task.get("inits", range(3))]
     sources = {(name, part["release"]) for name, part in config["corpus"]["sources"].items()}
-    once = ("deduplicate", "cluster", "hold_out", "draw_audit", "export", "atlas", "collect", "report", "all")
+    once = (
+        "deduplicate",
+        "cluster",
+        "hold_out",
+        "draw_audit",
+        "corpus_report",
+        "export",
+        "atlas",
+        "collect",
+        "report",
+        "all",
+    )
     pretrain = config["pretrain"]
     return {
         **dict.fromkeys(once, 1),
@@ -51,7 +62,7 @@ def test_demo_is_planned_with_its_profile_and_without_any(clone):
 @pytest.mark.parametrize(
     ("target", "last", "absent"),
     [
-        ("corpus_all", "draw_audit", "pretrain"),
+        ("corpus_all", "corpus_report", "pretrain"),
         ("pretrain_all", "export", "finetune"),
         ("tasks_all", "evaluate", "report"),
     ],
@@ -70,7 +81,7 @@ def test_what_is_excluded_is_known_before_anything_is_drawn(clone):
     commands = [line for line in done.stdout.splitlines() if line.lstrip().startswith(("Shell command:", "python "))]
     excluded = "results/corpus/demo/excluded/"
     readers = {re.search(r"scripts/(\w+)\.py", line)[1] for line in commands if excluded in line}
-    assert readers >= {"exclude", "hold_out", "draw", "collect"}
+    assert readers >= {"exclude", "hold_out", "draw", "collect", "corpus_report"}
     plain = snakemake(*DEMO, "-np", "all", cwd=clone)
     assert "scripts/hold_out.py" in plain.stdout
     assert "exclude" not in plain.stdout.replace(str(clone), "")

@@ -85,6 +85,41 @@ def cluster_sizes(counts: pl.DataFrame) -> dict:
     return specification(base.mark_bar(color=PURPLE) + labels, "Number of clusters by cluster size, on a log scale")
 
 
+def leakage(summary: pl.DataFrame, description: str) -> dict:
+    """Share of items with a relative, over the identity asked; `summary`: part, target, strand, identity, fraction."""
+    rows = summary.with_columns(against=pl.format("{}, {}", "target", "strand"))
+    names = rows["against"].unique(maintain_order=True).to_list()
+    chart = (
+        alt.Chart(rows.select("part", "against", "identity", "items", "covered", "fraction"))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("identity:Q", title="Identity of at least").scale(domain=[0.5, 1], nice=False),
+            y=alt.Y("fraction:Q", title="Share of the items").scale(domain=[0, 1]).axis(format="%"),
+            color=alt.Color("against:N", title=None, sort=names).scale(domain=names, range=PALETTE[: len(names)]),
+            strokeDash=alt.StrokeDash("part:N", title=None),
+            tooltip=["part:N", "against:N", "identity:Q", "covered:Q", "items:Q"],
+        )
+    )
+    return specification(chart, description)
+
+
+def shares(rows: pl.DataFrame, title: str, description: str) -> dict:
+    """Grouped bars of how sets divide over classes; `rows`: class, set, fraction, in the order to show."""
+    classes, sets = (rows[name].unique(maintain_order=True).to_list() for name in ("class", "set"))
+    chart = (
+        alt.Chart(rows)
+        .mark_bar()
+        .encode(
+            y=alt.Y("class:N", sort=classes, title=title),
+            yOffset=alt.YOffset("set:N", sort=sets),
+            x=alt.X("fraction:Q", title="Share").axis(format="%"),
+            color=alt.Color("set:N", title=None, sort=sets).scale(domain=sets, range=PALETTE[: len(sets)]),
+            tooltip=["class:N", "set:N", alt.Tooltip("fraction:Q", format=".2%")],
+        )
+    )
+    return specification(chart, description, 12 * len(sets) * len(classes))
+
+
 def curve_points(history: pl.DataFrame) -> pl.DataFrame:
     """Training log thinned to means over equal stretches of steps, with the loss smoothed besides (`smooth`)."""
     stretch = max(1, -(-len(history) // MOST_CURVE_POINTS))

@@ -1,4 +1,4 @@
-"""What a corpus is made of: counts by length, family and cluster size, never holding its sequences."""
+"""What a corpus is made of: counts by length, family, source and cluster size, never holding its sequences."""
 
 from collections import Counter
 
@@ -6,6 +6,9 @@ import polars as pl
 
 LENGTH_BINS = 40
 MOST_FAMILIES = 12
+MOST_COMBINATIONS = 16
+MOST_CLUSTERS = 10
+MOST_EXAMPLES = 3
 
 
 def length_counts(sequences: pl.LazyFrame) -> pl.DataFrame:
@@ -42,3 +45,32 @@ def cluster_size_counts(members: pl.LazyFrame) -> pl.DataFrame:
         low, high = 2 ** (power - 1), 2**power - 1
         rows.append({"size": f"{low:,}" if low == high else f"{low:,}–{high:,}", "clusters": doublings[power]})
     return pl.DataFrame(rows)
+
+
+def source_combinations(sequences: pl.LazyFrame) -> pl.DataFrame:
+    """`sources` (sorted names, joined by ' + '), `sequences`: how many unique sequences exactly these sources have."""
+    names = pl.col("sources").list.eval(pl.element().struct.field("source")).list.unique().list.sort()
+    counts = sequences.select(sources=names.list.join(" + ")).group_by("sources").agg(sequences=pl.len())
+    return counts.sort(["sequences", "sources"], descending=[True, False]).head(MOST_COMBINATIONS).collect()
+
+
+def dropped_examples(dropped: pl.LazyFrame) -> pl.DataFrame:
+    """`rule, records, examples`: per rule, in the order of its size, with the accessions of the first records."""
+    rules = dropped.group_by("rule").agg(records=pl.len(), examples=pl.col("accession").head(MOST_EXAMPLES))
+    return rules.sort(["records", "rule"], descending=[True, False]).collect()
+
+
+def largest_clusters(members: pl.LazyFrame, sequences: pl.LazyFrame) -> pl.DataFrame:
+    """`cluster, members, shortest, longest (nt), types` (the commonest three) of the largest clusters."""
+    sizes = members.group_by("cluster").agg(members=pl.len()).sort(["members", "cluster"], descending=[True, False])
+    largest = sizes.head(MOST_CLUSTERS).collect()
+    chosen = members.filter(pl.col("cluster").is_in(largest["cluster"].implode()))
+    described = sequences.select("digest", "length", "rna_type").join(chosen, on="digest").collect()
+    kinds = described.group_by("cluster").agg(
+        shortest=pl.col("length").min(),
+        longest=pl.col("length").max(),
+        types=pl.col("rna_type").fill_null("not stated").value_counts(sort=True).head(3).struct.field("rna_type"),
+    )
+    return largest.join(kinds, on="cluster", maintain_order="left").with_columns(
+        pl.col("types").list.sort().list.join(", ")
+    )
