@@ -85,18 +85,23 @@ def results_rows(driver, split: str) -> list[str]:
     return [row.text for row in driver.find_elements(By.CSS_SELECTOR, f"#results-table tr[data-split='{split}']")]
 
 
+def check_page(driver, page: Path) -> None:
+    """Assert that a page loads without errors or requests, draws and fits, on a desk and on a phone."""
+    for size in (DESKTOP, PHONE):
+        show(driver, page, size)
+        assert undrawn(driver) == [], f"charts without a drawing at {size}"
+        assert driver.find_elements(By.CSS_SELECTOR, ".chart"), "the page holds no charts"
+        wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"the page is {wide} px wider than {size}"
+    severe = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    assert severe == []
+    assert requests(driver) == []
+
+
 def check_report(page: Path, metrics: Path) -> None:
-    """Assert that the page loads without errors or requests, draws, fits, and holds the numbers of metrics.csv."""
+    """`check_page`, and the page holds the numbers of metrics.csv."""
     with chromium() as driver:
-        for size in (DESKTOP, PHONE):
-            show(driver, page, size)
-            assert undrawn(driver) == [], f"charts without a drawing at {size}"
-            assert driver.find_elements(By.CSS_SELECTOR, ".chart"), "the page holds no charts"
-            wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
-            assert wide <= 0, f"the page is {wide} px wider than {size}"
-        severe = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-        assert severe == []
-        assert requests(driver) == []
+        check_page(driver, page)
         for metric in pl.read_csv(metrics).iter_rows(named=True):
             rows = results_rows(driver, metric["split"])
             assert any(f"{metric['value']:.3f}" in row for row in rows), f"{metric} is not in the results table"
