@@ -6,7 +6,7 @@ from pathlib import Path
 from rnalm import provenance
 from rnalm.errors import InputError, exits
 from rnalm.files import atomic_directory
-from rnalm.sequences import runs, selection
+from rnalm.sequences import selection
 from rnalm.sequences.normalisation import File, Rules, Source, normalise
 
 NT_RULES = Path(__file__).resolve().parents[1] / "resources" / "nt_rules.yaml"
@@ -47,7 +47,7 @@ def main() -> None:
             ],
         )
         with atomic_directory(folder) as temporary:
-            normalised = normalise(source, Rules(**limits), temporary, runs.STORED, options.threads)
+            normalised = normalise(source, Rules(**limits), temporary, options.threads)
         record.outputs = sorted(folder.glob("*.parquet"))
         record.counts = dict(normalised.counts)
         record.notes["selection"] = normalised.selection

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 
 from rnalm import __version__
 from rnalm.errors import exits
@@ -18,7 +19,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="rnalm", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rnalm {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name in COMMANDS:
+    asked = (sys.argv[1:] if argv is None else argv)[:1]
+    # The other commands' modules take time to import.
+    for name in asked if asked and asked[0] in COMMANDS else COMMANDS:
         module = importlib.import_module(f"rnalm.commands.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.__doc__.splitlines()[0], description=module.__doc__)
         module.add(command)

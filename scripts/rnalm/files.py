@@ -4,6 +4,7 @@ What a killed process left beside a target goes when the target is written again
 """
 
 import contextlib
+import functools
 import glob
 import hashlib
 import json
@@ -91,5 +92,12 @@ def read_json(path):
 
 
 def sha256(path) -> str:
+    """Of a file as it is now: one that was not touched since is not read again."""
+    state = os.stat(path)
+    return _sha256(os.path.realpath(path), state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _sha256(path: str, *state: int) -> str:
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

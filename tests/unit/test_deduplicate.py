@@ -103,14 +103,17 @@ def test_two_runs_write_the_same_bytes_on_one_thread_or_two(manifests, output, t
 
 
 def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monkeypatch):
-    """Runs of 100 records in row groups of 12, which lie in one or two of the 32 ranges that become parts."""
+    """Runs of 100 records, in memory or in row groups of 12, are merged into 32 parts."""
     monkeypatch.setattr(runs, "ROWS_PER_GROUP", 12)
     monkeypatch.setattr(deduplication, "RECORDS_PER_PART", 100)
     sources = []
     for name, frame in shards.items():
-        parts = [tmp_path / f"{name}-{number}.parquet" for number in range(0, frame.height, 100)]
-        for number, part in enumerate(parts):
-            runs.write(frame[100 * number : 100 * (number + 1)], part, runs.PASSING)
+        parts = []
+        for number, start in enumerate(range(0, frame.height, 100)):
+            records = frame[start : start + 100].sort("digest")
+            parts.append(records if number % 3 == 0 else tmp_path / f"{name}-{number}.parquet")
+            if number % 3:
+                runs.write(records, parts[-1], runs.PASSING)
         dropped = {"dropped.too_short": 7, "dropped.too_many_n": 2} if name == "rnacentral" else {}
         counts = {"records": frame.height + sum(dropped.values()), "kept": frame.height, **dropped}
         sources.append(deduplication.counted(name, tmp_path, parts, counts))

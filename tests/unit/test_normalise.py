@@ -12,7 +12,7 @@ import pytest
 from Bio import SeqIO
 from rnalm.errors import InputError
 from rnalm.provenance import outputs
-from rnalm.sequences import fasta, formats, normalisation, runs, selection
+from rnalm.sequences import fasta, formats, normalisation, selection
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.normalisation import File, Rules, Source
 
@@ -33,7 +33,7 @@ def from_data(name):
 
 def run_library(files, folder, source="rfam", rules=RULES, threads=2):
     folder.mkdir(exist_ok=True)
-    counts, _ = normalisation.normalise(Source(source, source, files), rules, folder, runs.STORED, threads)
+    counts, _, _ = normalisation.normalise(Source(source, source, files), rules, folder, threads)
     kept = polars.read_parquet(folder / "part-*.parquet")
     dropped = polars.read_parquet(folder / "dropped.parquet")
     assert counts["records"] == counts["kept"] + dropped.height
@@ -102,7 +102,7 @@ def test_what_a_selection_decided_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(fasta, "BLOCK", 20_000)
     monkeypatch.setattr(formats, "BLOCK", 20_000)
     source = Source("nt", "nt", [File(path, selection=TITLES)])
-    counts, notes = normalisation.normalise(source, RULES, tmp_path, runs.PASSING, 2)
+    counts, notes, _ = normalisation.normalise(source, RULES, tmp_path, 2)
     decided = {rule: note.get("kept", note.get("rejected")) for rule, note in notes["nt_titles"].items()}
     assert sum(decided.values()) == counts["records"] == 100
     assert decided["title"] == counts["kept"] > 0

@@ -7,20 +7,27 @@ BLAST databases by their names' endings. Sources take precedence in their order,
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from rnalm import files
+from rnalm.commands import folders
 from rnalm.errors import InputError
+from rnalm.sequences import blastdb
 
+HELD_BYTES = 512 << 20  # of records that are not written before they are merged
 COMPRESSED = (".gz", ".bgz", ".zst")
 # By the ending of a file's name; any other is FASTA.
 FORMATS = {
     **dict.fromkeys((".sto", ".stk", ".stockholm", ".seed"), "stockholm"),
     **dict.fromkeys((".gb", ".gbk", ".gbff", ".genbank"), "genbank"),
 }
+# As FASTA they would be sequences that end in N.
+STRUCTURES = (".dbn", ".db", ".dot", ".ct", ".bpseq")
 
 
 def add(command) -> None:
-    command.add_argument("inputs", nargs="*", metavar="IN", help="sequence files, or folders of BLAST databases")
+    command.add_argument("inputs", nargs="*", metavar="IN", help="sequence files, or BLAST databases")
     command.add_argument("--out", type=Path, required=True, help="folder; an earlier corpus in it is replaced")
     command.add_argument("--source", action="append", default=[], metavar="NAME=PATH", help="a file of source NAME")
     command.add_argument("--min-length", type=int, default=16, help="nt (default: 16)")
@@ -32,30 +39,43 @@ def run(arguments) -> None:
     named = [(stem(Path(path)), Path(path)) for path in arguments.inputs] + list(map(split, arguments.source))
     if not named:
         raise InputError("rnalm corpus", "has no input", "name sequence files")
-    for _, path in named:
-        if not path.exists():
+    for name, path in named:
+        folders.check_name(name)
+        folders.check_name(str(path))
+        if not (path.exists() or blastdb.named(path)):
             raise InputError(path, "does not exist", "check the path")
+    folders.check_path(arguments.out)
+    folders.check_sequences(arguments.out / "sequences")
 
+    inputs = [path for _, path in named if path.is_file()]
+    # The manifest names the hashes; they are there when it is written.
+    with ThreadPoolExecutor(1) as hashing:
+        hashed = hashing.map(files.sha256, inputs)
+        make(arguments, named, inputs)
+        list(hashed)
+
+
+def make(arguments, named: list[tuple[str, Path]], inputs: list[Path]) -> None:
     import polars as pl
 
-    from rnalm import files, provenance
+    from rnalm import provenance
     from rnalm.corpus import deduplication
     from rnalm.sequences import normalisation, runs
 
     limits = {name: getattr(arguments, name) for name in ("min_length", "max_length", "max_n_fraction")}
     rules, out, threads = normalisation.Rules(**limits), arguments.out, os.cpu_count()
-    inputs = [path for _, path in named if path.is_file()]
     parameters = {"sources": [[name, str(path)] for name, path in named], **limits}
     with provenance.stage("deduplicate", out / "manifest.json", inputs, parameters) as record:
         with files.atomic_directory(out / "sequences") as temporary:
-            sources = []
-            for name in dict.fromkeys(name for name, _ in named):
-                folder = temporary / "runs" / name
+            sources, held = [], HELD_BYTES
+            for number, name in enumerate(dict.fromkeys(name for name, _ in named)):
+                folder = temporary / "runs" / str(number)
                 folder.mkdir(parents=True)
                 found = [normalisation.File(path, format_of(path)) for source, path in named if source == name]
                 source = normalisation.Source(name, name, found)
-                counts = normalisation.normalise(source, rules, folder, runs.PASSING, threads).counts
-                sources.append(deduplication.counted(name, folder, sorted(folder.glob("part-*.parquet")), counts))
+                made = normalisation.normalise(source, rules, folder, threads, held, runs.PASSING)
+                held -= sum(part.estimated_size() for part in made.runs if isinstance(part, pl.DataFrame))
+                sources.append(deduplication.counted(name, folder, made.runs, made.counts))
             ledger = deduplication.deduplicate(sources, temporary, threads)
             dropped = pl.concat(
                 pl.scan_parquet(source.where / "dropped.parquet").select(pl.lit(source.name).alias("source"), "*")
@@ -80,12 +100,14 @@ def split(argument: str) -> tuple[str, Path]:
 
 def stem(path: Path) -> str:
     """A file's name without the endings of its compression and format."""
-    name = Path(path.name.removesuffix(path.suffix)) if path.suffix in COMPRESSED else Path(path.name)
+    name = Path(path.name.removesuffix(path.suffix)) if path.suffix.lower() in COMPRESSED else Path(path.name)
     return name.stem
 
 
 def format_of(path: Path) -> str:
-    if path.is_dir():
+    if path.is_dir() or blastdb.named(path):
         return "blastdb"
-    ending = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    ending = Path(path.stem).suffix if path.suffix.lower() in COMPRESSED else path.suffix
+    if ending.lower() in STRUCTURES:
+        raise InputError(path, "is a file of structures", "give its sequences as FASTA")
     return FORMATS.get(ending.lower(), "fasta")

@@ -1,4 +1,4 @@
-"""Exact deduplication: the sorted runs of all sources -> unique sequences, sorted by digest.
+"""Exact deduplication: the runs of all sources -> unique sequences, sorted by digest.
 
 Sequences are one when their digests are (the digest is the MD5 of the normalised sequence, so U/T and case no longer
 matter). Every record stays named in `sources`; the first of them, by source order and then accession, is the *kept*
@@ -35,13 +35,13 @@ class Source:
 
     name: str
     where: Path
-    parts: list[Path]
+    parts: list[Path | pl.DataFrame]
     records: int
     kept: int
     dropped: dict[str, int]
 
 
-def counted(name: str, where: Path, parts: list[Path], counts: dict[str, int]) -> Source:
+def counted(name: str, where: Path, parts: list[Path | pl.DataFrame], counts: dict[str, int]) -> Source:
     """A source whose counts are those of the normalise stage."""
     dropped = {rule.removeprefix("dropped."): n for rule, n in counts.items() if rule.startswith("dropped.")}
     return Source(name, where, parts, counts["records"], counts["kept"], dropped)
@@ -68,8 +68,11 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
     """
     total = sum(source.kept for source in sources)
     if not total:
-        names = ", ".join(str(source.where) for source in sources)
-        raise InputError(names, "no sequence is left after normalisation", "check the sources and the filters")
+        names, dropped = ", ".join(source.name for source in sources), Counter()
+        for source in sources:
+            dropped.update(source.dropped)
+        why = ", ".join(f"{number:,} {rule}" for rule, number in sorted(dropped.items()))
+        raise InputError(names, f"no sequence is left after normalisation ({why})", "check the sources and the limits")
     kept, named, progress = Counter(), Counter(), Progress()
     ranges = runs.power_of_two(total // RECORDS_PER_PART)
     merge = partial(merge_range, sources, folder, ranges)
@@ -110,7 +113,9 @@ def unique(records: pl.DataFrame) -> pl.DataFrame:
     refuse_collisions(records)
     first = (records["digest"] != records["digest"].shift(1)).fill_null(True).arg_true()
     named = records.select("source", "accession").to_struct().to_arrow()
-    ends = np.append(first.to_numpy(), records.height).astype(np.int64)
+    # From a buffer: pyarrow imports pandas, if it is installed, to look at a numpy array.
+    ends = pa.py_buffer(np.append(first.to_numpy(), records.height).astype(np.int64))
+    ends = pa.Array.from_buffers(pa.int64(), len(first) + 1, [None, ends])
     return records[first].select(
         "digest",
         "sequence",

@@ -33,8 +33,10 @@ def hexadecimal_digests(letters: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """
     lengths = np.diff(ends)
     found = np.empty((len(lengths), 32), np.uint8)
-    by_length = np.lexsort((lengths, np.arange(len(lengths)) // CHUNK))
-    _digests(_read_only(letters), _read_only(ends), by_length, found)
+    blocks = np.minimum(lengths // BLOCK, 2**16 - 1).astype(np.uint16)  # two bytes are sorted fastest
+    chunks = range(0, len(lengths), CHUNK)
+    by_length = [start + np.argsort(blocks[start : start + CHUNK], kind="stable") for start in chunks]
+    _digests(_read_only(letters), _read_only(ends), np.concatenate([np.empty(0, np.int64), *by_length]), found)
     return found
 
 
@@ -54,8 +56,10 @@ def _digests(letters, ends, order, found):
         group = order[first : first + LANES]
         for row in range(4):
             state[row] = START[row]
-        longest = group[-1]
-        for number in range(_blocks(ends[longest + 1] - ends[longest])):
+        blocks = 0
+        for record in group:
+            blocks = max(blocks, _blocks(ends[record + 1] - ends[record]))
+        for number in range(blocks):
             for lane in range(len(group)):
                 start, end = ends[group[lane]] + BLOCK * number, ends[group[lane] + 1]
                 if start + BLOCK <= end:

@@ -42,8 +42,8 @@ class Records(NamedTuple):
     kinds: np.ndarray
 
 
-def blocks(path, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The text of a FASTA file, which comes in any pieces, in blocks of whole records.
+def blocks(path, pieces: Iterable[bytes]) -> Iterator[np.ndarray]:
+    """The text of a FASTA file, which comes in any pieces, in blocks of whole records, uint8.
 
     A block has about BLOCK bytes, or a piece, if that is larger, and at most twice that.
 
@@ -60,14 +60,22 @@ def blocks(path, pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise InputError(path, f"is not FASTA: its first line is {line!r}", "give a file that starts with '>'")
     for text in texts:
         if cut := last_record(text):
-            yield b"".join((rest, memoryview(text)[:cut]))
+            yield block(rest, text, cut)
             rest = text[cut:]
         elif len(rest := rest + text) > BLOCK:
             cut = last_record(rest)
             if cut:
-                yield rest[:cut]
+                yield block(b"", rest, cut)
             rest = squeeze(path, rest[cut:])
-    yield rest
+    yield block(rest, b"", 0)
+
+
+def block(start: bytes, text: bytes, end: int) -> np.ndarray:
+    """`start` and the text up to `end`; other threads run while numpy copies, and do not while bytes are joined."""
+    joint = np.empty(len(start) + end, np.uint8)
+    joint[: len(start)] = np.frombuffer(start, np.uint8)
+    joint[len(start) :] = np.frombuffer(text, np.uint8)[:end]
+    return joint
 
 
 def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -77,7 +85,7 @@ def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
         waiting.append(piece)
         size += len(piece)
         if size >= BLOCK:
-            yield b"".join(waiting)
+            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
             waiting, size = [], 0
     if waiting:
         yield b"".join(waiting)
@@ -101,9 +109,9 @@ def squeeze(path, record: bytes) -> bytes:
     return b"%b\n%b%b" % (lines[0], letters, end)
 
 
-def parse(text: bytes) -> Records:
+def parse(text: np.ndarray | bytes) -> Records:
     """The records of a block, which begins with `>`."""
-    text = np.frombuffer(text, np.uint8)
+    text = np.frombuffer(memoryview(text).toreadonly(), np.uint8)
     most = _count(text, HEADER)
     headers, sequences = np.empty(len(text), np.uint8), np.empty(len(text) + PROBE, np.uint8)
     header_ends, sequence_ends = np.zeros(most + 1, np.int64), np.zeros(most + 1, np.int64)

@@ -99,16 +99,18 @@ class Block(NamedTuple):
 
 
 class Normalised(NamedTuple):
-    """Counts `records`, `kept`, `dropped.<rule>`, and what the rules of selections decided, by their names."""
+    """Counts `records`, `kept`, `dropped.<rule>`; what the rules of selections decided, by their names; its runs."""
 
     counts: Counter
     selection: dict[str, dict]
+    runs: list[Path | pl.DataFrame]
 
 
-def normalise(source: Source, rules: Rules, folder: Path, compression, threads: int) -> Normalised:
+def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, compression=runs.STORED) -> Normalised:
     """Write part-NNNNN.parquet (sorted `runs`) and dropped.parquet (accession, rule) into `folder`.
 
-    compression: of the runs, `runs.STORED` or `runs.PASSING`
+    held:        bytes of the first runs that stay in memory, unsorted, and are not written
+    compression: of those that are, `runs.STORED` or `runs.PASSING`
     InputError: a file that cannot be read, or that holds a protein
     """
     counts, tallies = Counter(records=0, kept=0), {}
@@ -129,9 +131,9 @@ def normalise(source: Source, rules: Rules, folder: Path, compression, threads: 
                 yield block.kept
             writer.write_table(pa.concat_tables(dropped))
 
-        for _ in in_order(partial(write_run, folder, compression), enumerate(joined(kept(), RUN_BYTES)), threads):
-            pass
-    return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())})
+        tables = placed(joined(kept(), RUN_BYTES), folder, held)
+        found = list(in_order(partial(make_run, compression), tables, threads))
+    return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())}, found)
 
 
 def texts(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
@@ -215,6 +217,17 @@ def joined(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def write_run(folder: Path, compression, run: tuple[int, pa.Table]) -> None:
-    number, records = run
-    runs.write(pl.from_arrow(records), folder / f"part-{number:05d}.parquet", compression)
+def placed(tables: Iterable[pa.Table], folder: Path, held: int) -> Iterator[tuple[pa.Table, Path | None]]:
+    """Each table with the path of its run; None while less than `held` bytes stay in memory."""
+    for number, table in enumerate(tables):
+        held -= table.nbytes
+        yield table, folder / f"part-{number:05d}.parquet" if held < 0 else None
+
+
+def make_run(compression, item: tuple[pa.Table, Path | None]) -> Path | pl.DataFrame:
+    table, path = item
+    records = pl.from_arrow(table)
+    if path is None:
+        return records
+    runs.write(records.sort("digest", maintain_order=True), path, compression)
+    return path

@@ -1,7 +1,7 @@
-"""Sorted runs: records in Parquet files, each sorted by digest, that are merged one range of digests at a time.
+"""Runs: records, sorted by digest in Parquet files or as they come in memory, merged one range of digests at a time.
 
 Digests are uniform. So equal ranges of them hold about equally many records, whatever the records are. Row groups are
-small and say which digests they hold, so that to read one range of many runs reads little else.
+small and say which digests they hold, so that to read one range of many files reads little else.
 """
 
 from pathlib import Path
@@ -18,9 +18,9 @@ PASSING = "none"
 
 
 def write(records: pl.DataFrame, path: Path, compression) -> None:
-    """Write records of COLUMNS as a run; the same records in the same order give the same bytes."""
+    """Write sorted records of COLUMNS; the same records give the same bytes."""
     pq.write_table(
-        records.sort("digest", maintain_order=True).to_arrow(),
+        records.to_arrow(),
         path,
         row_group_size=ROWS_PER_GROUP,
         compression=compression,
@@ -29,11 +29,15 @@ def write(records: pl.DataFrame, path: Path, compression) -> None:
     )
 
 
-def scan(paths: list[Path], number: int, ranges: int) -> pl.LazyFrame:
+def scan(runs: list[Path | pl.DataFrame], number: int, ranges: int) -> pl.LazyFrame:
     """The records of some runs in the `number`-th of `ranges` equal ranges of digests, a power of two."""
     low, high = (f"{edge * 2**32 // ranges:08x}" for edge in (number, number + 1))
     inside = pl.col("digest") >= low
-    return pl.scan_parquet(paths).filter(inside & (pl.col("digest") < high) if number + 1 < ranges else inside)
+    if number + 1 < ranges:
+        inside &= pl.col("digest") < high
+    files = [run for run in runs if isinstance(run, Path)]
+    held = [run.lazy() for run in runs if isinstance(run, pl.DataFrame)]
+    return pl.concat([*held, *([pl.scan_parquet(files)] if files else [])]).filter(inside)
 
 
 def power_of_two(number: int) -> int:
