@@ -221,7 +221,7 @@ def placed(tables: Iterable[pa.Table], folder: Path, held: int) -> Iterator[tupl
     """Each table with the path of its run; None while less than `held` bytes stay in memory."""
     for number, table in enumerate(tables):
         held -= table.nbytes
-        yield table, folder / f"part-{number:05d}.parquet" if held < 0 else None
+        yield table, folder / f"part-{number:05d}.parquet" if held <= 0 else None
 
 
 def make_run(compression, item: tuple[pa.Table, Path | None]) -> Path | pl.DataFrame:
