@@ -151,6 +151,19 @@ def check_exclude(config: dict, where) -> None:
             raise InputError(where, problem, f"name tasks, or task/split, of: {', '.join(config['tasks']) or 'none'}")
 
 
+def check_excluded_splits(config: dict, tasks: dict, where) -> None:
+    """InputError if what is excluded resembles items of a split that its task does not have; after `check_exclude`.
+
+    tasks: {task: its settings}
+    """
+    for name in config["corpus"].get("exclude", {}).get("sets", []):
+        task, _, split = name.partition("/")
+        if split and split not in tasks[task]["splits"]:
+            problem = f"key 'corpus.exclude.sets' is wrong: {task} has no split {split}"
+            known = ", ".join(f"{task}/{known}" for known in tasks[task]["splits"])
+            raise InputError(where, problem, f"name {task}, or one of: {known}")
+
+
 def check_heads(model: dict, where) -> None:
     """InputError if the heads do not share the width, or a head has an odd number of channels."""
     dim, heads = model["dim"], model["heads"]

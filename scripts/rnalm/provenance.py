@@ -14,6 +14,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from rnalm.errors import InputError
@@ -47,6 +48,9 @@ def stage(name: str, manifest, inputs, parameters: dict):
             raise InputError(path, "does not exist", f"make it first; the {name} stage reads it")
     # Before the stage runs: it may replace the whole folder.
     earlier = earlier_manifest(manifest)
+    if earlier is not None and earlier.get("stage") != name:
+        problem = f"is no manifest of the stage {name}, whose place it takes"
+        raise InputError(manifest, problem, "name another folder, or remove it")
     record = Record()
     yield record
     usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -70,9 +74,10 @@ def stage(name: str, manifest, inputs, parameters: dict):
 
 def earlier_manifest(path: Path) -> dict | None:
     try:
-        return read_json(path)
-    except (OSError, ValueError):
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def first_run(earlier: dict | None, made: dict) -> dict | None:
@@ -120,12 +125,15 @@ def load(manifest) -> dict:
     """The content of a manifest; InputError if it is missing or is none."""
     try:
         content = read_json(manifest)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(manifest, "does not exist", "run the stage that makes it") from None
     except ValueError as error:
         raise InputError(manifest, f"is not valid JSON ({error})", REMAKE) from None
     if not isinstance(content, dict) or "outputs" not in content:
         raise InputError(manifest, "is no manifest: it lists no outputs", REMAKE)
+    for item in chain(content["outputs"], content.get("inputs", [])):
+        if not (isinstance(item, dict) and {"path", "sha256"} <= item.keys()):
+            raise InputError(manifest, "is no manifest: it lists files without their hashes", REMAKE)
     return content
 
 

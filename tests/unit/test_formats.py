@@ -385,7 +385,7 @@ def test_broken_databases_end_in_one_line(database, kind, kept, problem):
 def test_no_database_and_two(database, tmp_path):
     assert "is no BLAST nucleotide database" in error_of(tmp_path / "none", "blastdb")
     (tmp_path / "empty").mkdir()
-    assert "holds 0 BLAST nucleotide databases (none)" in error_of(tmp_path / "empty", "blastdb")
+    assert "is a folder without a BLAST nucleotide database" in error_of(tmp_path / "empty", "blastdb")
     shutil.copyfile(database.with_suffix(".ndb"), database.with_name("other.ndb"))
     assert "holds 2 BLAST nucleotide databases (other, test_nucl)" in error_of(database.parent, "blastdb")
 

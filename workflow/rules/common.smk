@@ -21,8 +21,10 @@ if not workflow.configfiles:
 @exits
 def checked(config):
     """(config, {task: its settings}, the model's settings), all checked."""
-    config = settings.check(config, ", ".join(map(str, workflow.configfiles)))
+    where = ", ".join(map(str, workflow.configfiles))
+    config = settings.check(config, where)
     tasks = {task: settings.load(path, "task") for task, path in config["tasks"].items()}
+    settings.check_excluded_splits(config, tasks, where)
     settings.read_json(config["pretrain"]["deepspeed"])
     return config, tasks, settings.load(f"config/models/{config['model']}.yaml", "model")
 
@@ -77,6 +79,9 @@ def base_url(wildcards):
 def pinned(wildcards):
     """What the lock file says of a release: a change of it, and of nothing else there, downloads again."""
     sources = settings.read(LOCK)
+    for source, releases in sources.items():
+        if not isinstance(releases, dict):
+            raise InputError(f"{LOCK}, {source}", "has no releases", "write it as a mapping, as in the shipped lock")
     try:
         return canonical(sources[wildcards.source][wildcards.release])
     except KeyError:

@@ -5,8 +5,12 @@ and clusters.manifest.json. MMseqs2 works in DIR/.cluster; a killed run goes on 
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
+
+from rnalm.commands import folders
+from rnalm.errors import InputError
 
 
 def add(command) -> None:
@@ -23,13 +27,21 @@ def add(command) -> None:
 
 
 def run(arguments) -> None:
+    for option in ("min_seq_id", "coverage"):
+        if not 0 <= getattr(arguments, option) <= 1:
+            raise InputError(f"--{option.replace('_', '-')}", "is no fraction", "give a number from 0 to 1")
+    if not re.fullmatch("[0-9]+[BKMGT]?", arguments.split_memory_limit):
+        raise InputError("--split-memory-limit", "is no size", "write it as in 100G, or 0 for all memory")
+    if arguments.threads < 1:
+        raise InputError("--threads", "is below 1", "ask for at least 1")
+
     from rnalm import provenance
     from rnalm.corpus import clustering
 
     folder, state = arguments.folder, arguments.folder / ".cluster"
     names = ("min_seq_id", "coverage", "split_memory_limit", "split_strands")
     settings = {name: getattr(arguments, name) for name in names}
-    sequences = folder / "manifest.json"
+    sequences = folders.manifest_of(folder)
     with provenance.stage("cluster", folder / "clusters.manifest.json", [sequences], settings) as record:
         clustering.make(record, sequences, None, settings, arguments.threads, state, folder)
     shutil.rmtree(state)

@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from rnalm.commands import folders
 from rnalm.errors import InputError
 
 
@@ -32,6 +33,9 @@ def run(arguments) -> None:
         if stems.count(name) > 1:
             raise InputError(path, f"is not the only set of name {name}", "rename the file")
 
+    folders.check_path(arguments.out)
+    sequences, out = folders.manifest_of(arguments.corpus), arguments.out
+
     import polars as pl
 
     from rnalm import provenance
@@ -47,7 +51,6 @@ def run(arguments) -> None:
     items = pl.DataFrame(rows, schema=["split", "part", "id", "sequence"], orient="row")
     items = leakage.with_digests(items)
     training = items.clear().select("split", "digest", "sequence")
-    sequences, out = arguments.corpus / "manifest.json", arguments.out
     parameters = {"task": "queries", "coverage": arguments.coverage, "search": search.description()}
     inputs = [*arguments.queries, sequences]
     with writing(out), provenance.stage("leakage", out / "manifest.json", inputs, parameters) as record:

@@ -13,6 +13,8 @@ def add(command) -> None:
 def run(arguments) -> None:
     manifests = []
     for path in arguments.manifests:
+        if path.is_file() and path.suffix != ".json":
+            raise InputError(path, "is no manifest", "name manifests, or the folder of a run")
         manifests += sorted(path.rglob("*manifest.json")) if path.is_dir() else [path]
     if not manifests:
         raise InputError(arguments.manifests[0], "holds no manifest", "name a run's folder, such as results/demo")
@@ -27,7 +29,7 @@ def run_folder(manifest: Path) -> Path:
 
     Of several the one that holds most of them, as files may be missing; the working directory where none holds any.
     """
-    inputs = [path for item in load(manifest)["inputs"] if not (path := Path(item["path"])).is_absolute()]
+    inputs = [path for item in load(manifest).get("inputs", []) if not (path := Path(item["path"])).is_absolute()]
 
     def found(folder: Path) -> int:
         return sum((folder / path).is_file() for path in inputs)

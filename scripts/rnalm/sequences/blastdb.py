@@ -56,17 +56,24 @@ def blastdb_fasta(path) -> Iterator[bytes]:
 def find(path: Path) -> Path:
     """The path of a database without its extension."""
     if not path.is_dir():
-        if any(path.with_name(f"{path.name}.{kind}").is_file() for kind in ("nin", "nal", "ndb")):
+        if named(path):
             return path
         raise InputError(path, "is no BLAST nucleotide database", "name its folder, or its path without an extension")
     names = {file.stem for kind in ("ndb", "nal") for file in path.glob(f"*.{kind}")}
     names = names or {file.stem for file in path.glob("*.nin")}
     if len(names) != 1:
-        listed = ", ".join(sorted(names)) or "none"
+        if not names:
+            raise InputError(path, "is a folder without a BLAST nucleotide database", "name files, or another folder")
+        listed = ", ".join(sorted(names))
         raise InputError(
             path, f"holds {len(names)} BLAST nucleotide databases ({listed})", "name one without extension"
         )
     return path / names.pop()
+
+
+def named(path: Path) -> bool:
+    """Whether a path is that of a database without its extension."""
+    return any(path.with_name(f"{path.name}.{kind}").is_file() for kind in ("nin", "nal", "ndb"))
 
 
 def check(database: Path) -> int:

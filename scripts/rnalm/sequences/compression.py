@@ -35,9 +35,13 @@ def open_binary(path, suffix: str | None = None) -> BinaryIO:
     path = Path(path)
     if path.is_dir():
         raise InputError(path, "is a folder", "name a file")
-    if not path.is_file():
+    if not path.exists():
         raise InputError(path, "does not exist", "check the path")
-    suffix = suffix or path.suffix
+    if not path.is_file():
+        raise InputError(path, "is a pipe or a device", "write it to a file first, and name that")
+    if not os.access(path, os.R_OK):
+        raise InputError(path, "may not be read", "change its permissions")
+    suffix = (suffix or path.suffix).lower()
     if suffix in GZIP:
         check_last_block(path)
         return igzip.open(path, "rb")

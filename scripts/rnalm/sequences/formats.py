@@ -17,6 +17,8 @@ from rnalm.sequences.genbank import genbank_fasta
 from rnalm.sequences.stockholm import stockholm_fasta
 
 BLOCK = 8 << 20  # bytes
+# What files begin with that gzip, zstd, bzip2, xz and zip have made.
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 
 
 def fasta_text(path, format: str) -> Iterator[bytes]:
@@ -40,6 +42,8 @@ def decompressed_fasta(path) -> Iterator[bytes]:
     try:
         with open_binary(path) as handle:
             while block := handle.read(BLOCK):
+                if not done and block.startswith(COMPRESSED):
+                    raise InputError(path, "is compressed", "let its name end in .gz or .zst, or decompress it")
                 yield block
                 done += len(block)
     except BROKEN as error:
