@@ -59,14 +59,14 @@ def test_records_depend_on_seed_and_number_only(tmp_path, monkeypatch):
 
 
 def test_a_process_tree_is_measured(tmp_path):
-    child = f"held = bytearray({200 << 20}); held[::4096] = b'x' * len(held[::4096]); import time; time.sleep(0.3)"
+    child = f"held = bytearray({200 << 20}); held[::4096] = b'x' * len(held[::4096]); import time; time.sleep(2)"
     parent = f"import subprocess, sys; held = b'x' * {100 << 20}; subprocess.run([sys.executable, '-c', {child!r}])"
     writer = f"open({str(tmp_path / 'f')!r}, 'wb').write(bytes(1 << 20)); import sys; print(len(sys.stdin.read()))"
     log = tmp_path / "log"
     cost = measure.run([[sys.executable, "-c", parent], [sys.executable, "-c", writer]], tmp_path, log, cores=1)
     assert 300 << 20 < cost.peak_memory_bytes < 400 << 20
     assert 1 << 20 <= cost.peak_disk_bytes < 2 << 20
-    assert cost.wall_seconds > 0.3 and 0 < cost.cpu_seconds < cost.wall_seconds + 0.05
+    assert cost.wall_seconds > 2 and 0 < cost.cpu_seconds < cost.wall_seconds + 0.05
     assert log.read_text() == "0\n"
     with pytest.raises(measure.CommandFailed, match="wrong"):
         measure.run([[sys.executable, "-c", "raise SystemExit('wrong')"]], tmp_path, log, cores=1)
