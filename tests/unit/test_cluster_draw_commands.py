@@ -1,5 +1,7 @@
 """`rnalm cluster` and `rnalm draw` continue from `rnalm corpus` and make what the workflow's stages make."""
 
+import shutil
+
 import made_corpus as made
 import polars as pl
 import pytest
@@ -101,3 +103,51 @@ def test_clusters_of_an_earlier_corpus_are_not_drawn_from(tmp_path):
     made.write_sequences(tmp_path, {made.digest(text): text for text in ("ACGT" * 10, "TTGCA" * 10)})
     refused(rnalm("draw", tmp_path, "--epochs", 1, *FLAGS), "made from other sequences", "rnalm cluster")
     assert not (tmp_path / "draws").exists()
+
+
+def test_draws_of_another_seed_are_not_mixed_with_new_ones(corpus, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(corpus, folder)
+    succeed("draw", folder, "--epochs", 1, *FLAGS)
+    assert (folder / "draws/epoch-001").is_dir()
+    succeed("draw", folder, "--epochs", 1, *FLAGS, "--seed", 8)
+    assert sorted(path.name for path in (folder / "draws").iterdir()) == ["epoch-000", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("cluster", ["--min-seq-id", "2"]),
+        ("cluster", ["--coverage", "nan"]),
+        ("cluster", ["--threads", "0"]),
+        ("cluster", ["--split-memory-limit", "much"]),
+        ("draw", ["--epochs", "1", "--seed", "1", "--validation-fraction", "1"]),
+        ("draw", ["--epochs", "1", "--seed", "1", "--validation-fraction", "nan"]),
+    ],
+)
+def test_wrong_settings_leave_everything(corpus, command, flags):
+    before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
+    refused(rnalm(command, corpus, *flags), flags[-2])
+    assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"outputs": []}', '{"outputs": ["x"]}', '{"stage": "leakage", "outputs": []}']
+)
+def test_what_is_no_manifest_of_a_corpus(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    refused(rnalm("cluster", tmp_path), "manifest.json: is no")
+    refused(rnalm("draw", tmp_path, "--epochs", 1, *FLAGS), "manifest.json: is no")
+    (tmp_path / "x.fa").write_text(">x\nGGAUCCGGAUCCGGAUCC\n")
+    refused(
+        rnalm("leakage", tmp_path / "x.fa", "--corpus", tmp_path, "--out", tmp_path / "out"), "manifest.json: is no"
+    )
+
+
+def test_a_search_does_not_replace_the_corpus(corpus, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(corpus, folder)
+    (tmp_path / "x.fa").write_text(">x\nGGAUCCGGAUCCGGAUCC\n")
+    before = (folder / "manifest.json").read_bytes()
+    refused(rnalm("leakage", tmp_path / "x.fa", "--corpus", folder, "--out", folder), "is no manifest of the stage")
+    assert (folder / "manifest.json").read_bytes() == before

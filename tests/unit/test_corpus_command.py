@@ -121,3 +121,51 @@ def test_bad_input_ends_in_one_line_and_leaves_an_earlier_corpus(tmp_path, monke
     assert message in one_line_error(corpus(*arguments, "--out", "out"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ledger.csv"]
     assert (tmp_path / "out/ledger.csv").read_text() == "earlier"
+
+
+def test_files_that_no_corpus_left_are_not_replaced(tmp_path):
+    """OUT/sequences is replaced: whoever keeps the input there must not lose it."""
+    (tmp_path / "sequences").mkdir()
+    fasta = tmp_path / "sequences/mine.fa"
+    fasta.write_text(">a\nGGAUCCGGAUCCGGAUCC\n")
+    assert "holds mine.fa" in one_line_error(corpus(fasta, "--out", tmp_path))
+    assert fasta.read_text() == ">a\nGGAUCCGGAUCCGGAUCC\n"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/manifest.json").write_text('{"stage": "leakage", "outputs": []}')
+    assert "is no manifest of the stage deduplicate" in one_line_error(corpus(fasta, "--out", tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["new\nline.fa"], r"'new\nline': has control characters"),
+        (["--source", "a\tb=good.fa"], r"'a\tb': has control characters"),
+        (["good.fa", "--out", "a[1]"], "a[1]: has one of the characters * ? ["),
+        (["good.fa", "--out", "good.fa"], "good.fa/manifest.json: cannot be written or read (Not a directory)"),
+        (["folder"], "folder: is a folder without a BLAST nucleotide database"),
+        (["x.dbn"], "x.dbn: is a file of structures"),
+        (["packed.fa"], "packed.fa: is compressed"),
+        (["/dev/null"], "/dev/null: is a pipe or a device"),
+        (["good.fa", "--min-length", "19"], "good: no sequence is left after normalisation (1 too_short)"),
+    ],
+)
+def test_what_is_refused_before_anything_is_written(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("good.fa", "new\nline.fa", "x.dbn"):
+        (tmp_path / name).write_text(">a\nGGAUCCGGAUCCGGAUCC\n")
+    (tmp_path / "packed.fa").write_bytes(gzip.compress(b">a\nGGAUCCGGAUCCGGAUCC\n"))
+    (tmp_path / "folder").mkdir()
+    assert message in one_line_error(corpus("--out", "out", *arguments))
+    assert not [path for path in tmp_path.glob("*/*") if path.is_file()]
+
+
+def test_names_of_files_may_be_odd(tmp_path):
+    names = ["a b.fa", "é.fa", "[x]*?.fa", "a=b.fa", "..fa", "UPPER.FA.GZ", 'comma,".fa']
+    for name in names:
+        text = b">a\nGGAUCCGGAUCCGGAUCC\n"
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    done = corpus(*[tmp_path / name for name in names], f"--source=..={tmp_path}/é.fa", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert {source for source, _ in ledger(tmp_path / "out")} >= {"a b", "é", "[x]*?", "a=b", "UPPER", 'comma,"', ".."}
+    assert provenance.load(tmp_path / "out/manifest.json")["counts"] == {"in": 8, "kept": 1, "merged": 7, "dropped": 0}

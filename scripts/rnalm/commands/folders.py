@@ -42,5 +42,5 @@ def manifest_of(folder: Path) -> Path:
         raise InputError(path, "does not exist", f"make a corpus there: rnalm corpus IN --out {folder}")
     content = provenance.load(path)
     if content.get("stage") != "deduplicate" or not provenance.outputs(path, ".parquet"):
-        raise InputError(path, "is not the manifest of a corpus", "name the folder of one")
+        raise InputError(path, "is no manifest of a corpus", "name the folder of one")
     return path
