@@ -12,6 +12,7 @@ from rnalm import provenance
 from rnalm.models import registry
 from rnalm.models.directory import save
 from rnalm.models.heads import PairModel
+from rnalm.structure.files import read
 from rnalm.structure.notation import parse_dot_bracket
 from small_models import TINY, encoder, transfer_rnas, weights_by_rule
 
@@ -106,6 +107,12 @@ def test_verify(tmp_path):
     done = rnalm("verify", output.parent / "manifest.json")
     assert done.returncode == 1
     assert "numbers.csv: missing" in done.stdout
+
+
+def test_fold_writes_connect_tables(models, rnas, tmp_path):
+    succeed("fold", models / "folding", rnas, "-o", tmp_path / "out.dbn")
+    succeed("fold", models / "folding", rnas, "-o", tmp_path / "out.ct")
+    assert read(tmp_path / "out.ct") == read(tmp_path / "out.dbn")
 
 
 def test_verify_finds_inputs_from_any_folder(tmp_path, monkeypatch):

@@ -158,3 +158,6 @@ def write_dbn(path, structures: Iterable[Structure]) -> None:
     """Write `>name`, sequence and dot-bracket of every RNA, atomically."""
     records = (f">{item.name}\n{item.sequence}\n{dot_bracket(item.pairs, len(item.sequence))}\n" for item in structures)
     write_text(path, "".join(records))
+
+
+WRITERS = {".dbn": write_dbn, ".ct": write_ct}
