@@ -109,7 +109,7 @@ def read(item: Input, name: str, folder: Path):
     faulthandler.dump_traceback_later(TIMEOUT, exit=True)
     try:
         with small(), patch.object(fasta, "BLOCK", item.block):
-            counts = normalisation.normalise(source, rules, folder, runs.STORED, threads=1).counts
+            counts = normalisation.normalise(source, rules, folder, threads=1).counts
     except InputError as error:
         if "\n" in str(error):
             raise Broken(f"an error of several lines: {error!s}") from error
