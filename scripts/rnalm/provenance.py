@@ -50,7 +50,7 @@ def stage(name: str, manifest, inputs, parameters: dict):
     earlier = earlier_manifest(manifest)
     if earlier is not None and earlier.get("stage") != name:
         problem = f"is no manifest of the stage {name}, whose place it takes"
-        raise InputError(manifest, problem, "name another folder, or remove it")
+        raise InputError(manifest, problem, "name another folder")
     record = Record()
     yield record
     usage = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
