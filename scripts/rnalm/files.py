@@ -4,7 +4,6 @@ What a killed process left beside a target goes when the target is written again
 """
 
 import contextlib
-import functools
 import glob
 import hashlib
 import json
@@ -12,6 +11,9 @@ import os
 import re
 import shutil
 from pathlib import Path
+
+# (device, inode, bytes, time of the last change) -> SHA-256. A file keeps them when it gets its final name.
+HASHES = {}
 
 
 @contextlib.contextmanager
@@ -94,10 +96,8 @@ def read_json(path):
 def sha256(path) -> str:
     """Of a file as it is now: one that was not touched since is not read again."""
     state = os.stat(path)
-    return _sha256(os.path.realpath(path), state.st_ino, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=10_000)
-def _sha256(path: str, *state: int) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    known = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+    if known not in HASHES:
+        with open(path, "rb") as handle:
+            HASHES[known] = hashlib.file_digest(handle, "sha256").hexdigest()
+    return HASHES[known]

@@ -47,6 +47,8 @@ def run(arguments) -> None:
     folders.check_path(arguments.out)
     folders.check_sequences(arguments.out / "sequences")
 
+    # Before numpy is imported: the threads of its linear algebra have nothing to do here, and spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     inputs = [path for _, path in named if path.is_file()]
     # The manifest names the hashes; they are there when it is written.
     with ThreadPoolExecutor(1) as hashing:

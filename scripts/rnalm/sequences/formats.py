@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from rnalm.errors import InputError
 from rnalm.sequences.blastdb import blastdb_fasta
 from rnalm.sequences.compression import BROKEN, broken, open_binary
-from rnalm.sequences.genbank import genbank_fasta
-from rnalm.sequences.stockholm import stockholm_fasta
 
 BLOCK = 8 << 20  # bytes
 # What files begin with that gzip, zstd, bzip2, xz and zip have made.
@@ -50,9 +48,17 @@ def decompressed_fasta(path) -> Iterator[bytes]:
         raise broken(path, f"breaks off after {done:,} bytes of text", error) from error
 
 
-READERS = {
-    "fasta": decompressed_fasta,
-    "stockholm": stockholm_fasta,
-    "genbank": genbank_fasta,
-    "blastdb": blastdb_fasta,
-}
+def stockholm(path) -> Iterator[bytes]:
+    # Biopython is imported where it is needed: it takes as long as reading 50 MB of FASTA.
+    from rnalm.sequences.stockholm import stockholm_fasta
+
+    return stockholm_fasta(path)
+
+
+def genbank(path) -> Iterator[bytes]:
+    from rnalm.sequences.genbank import genbank_fasta
+
+    return genbank_fasta(path)
+
+
+READERS = {"fasta": decompressed_fasta, "stockholm": stockholm, "genbank": genbank, "blastdb": blastdb_fasta}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polars as pl
 
-from rnalm import config
 from rnalm.errors import InputError
 from rnalm.sequences.compression import BROKEN, broken, open_text
 
@@ -91,6 +90,8 @@ def load(path, name: str) -> Selection:
 
     InputError: no such file or set; a key, value, pattern or list in a rule that is wrong
     """
+    from rnalm import config  # with all that checks settings: not needed where nothing is selected
+
     sets = config.read(path)
     if name not in sets:
         raise InputError(path, f"has no set of rules {name!r}", config.nearest(name, sorted(map(str, sets))))
