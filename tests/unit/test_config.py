@@ -112,3 +112,12 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, read, content, said):
     with pytest.raises(InputError, match="own: ") as raised:
         read(tmp_path / "own")
     assert said in str(raised.value)
+
+
+def test_excluding_for_an_unknown_split_is_refused_before_anything_runs():
+    run = {"corpus": {"exclude": {"sets": ["structure", "structure/TS0"]}}}
+    tasks = {"structure": {"splits": {"TS0": {}, "family": {}}}}
+    config.check_excluded_splits(run, tasks, "mine.yaml")
+    run["corpus"]["exclude"]["sets"].append("structure/TSO")
+    with pytest.raises(InputError, match="mine.yaml: .*structure has no split TSO; .*structure/TS0, structure/family"):
+        config.check_excluded_splits(run, tasks, "mine.yaml")
