@@ -91,8 +91,12 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
         if source.parts
     )
     found, path = unique(records.collect()), folder / f"part-{number:05d}.parquet"
+    counts = tally(found["sources"].list.first()), tally(found["sources"].explode())
+    # The table is a copy: what was read can go.
+    table = found.to_arrow()
+    del found
     pq.write_table(
-        found.to_arrow(),
+        table,
         path,
         row_group_size=ROWS_PER_GROUP,
         compression=COMPRESSION,
@@ -100,7 +104,7 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
         write_statistics=["digest"],
     )
     files.sha256(path)  # here, in a thread of its own; the manifest asks for it
-    return tally(found["sources"].list.first()), tally(found["sources"].explode())
+    return counts
 
 
 def tally(records: pl.Series) -> dict[str, int]:
