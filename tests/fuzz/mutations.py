@@ -143,9 +143,14 @@ def trailing(rng: random.Random, packed: bytes) -> bytes:
 
 
 def decompressed(packed: bytes) -> bytes | None:
-    """What zlib makes of gzip members, zeros after the last one passed over; None if they are not whole."""
+    """What zlib makes of gzip members, zeros after the last one passed over; None if they are not whole.
+
+    Reserved flags of a member are passed over, as isal does: its checksum proves what is in it.
+    """
     parts = []
     while packed.strip(b"\0"):
+        if packed.startswith(b"\x1f\x8b\x08"):
+            packed = packed[:3] + bytes([packed[3] & 0x1F]) + packed[4:]
         member = zlib.decompressobj(wbits=31)
         try:
             parts.append(member.decompress(packed) + member.flush())

@@ -61,7 +61,10 @@ def stockholm(data: bytes):
                 if len(words) < 2 or not words[0] or not words[1].strip() or " " in words[1].strip():
                     return None
                 rows[words[0]] = rows.get(words[0], "") + words[1].strip()
-        records += [(name, row.replace("~", "").replace("_", "").encode()) for name, row in rows.items()]
+        records += [
+            (None if "|" in name else name, row.replace("~", "").replace("_", "").encode())
+            for name, row in rows.items()
+        ]
     return records
 
 
