@@ -1,9 +1,10 @@
 """What a command costs: wall time, CPU time, memory and disk of its whole process tree.
 
-CPU time and the largest process's peak are the kernel's own numbers (wait4: every child that was waited for is in
-them). The memory of a tree is sampled: every 50 ms the resident sets of all its processes are added up, file pages that
-they map included and shared pages counted once per process, so it errs to the high side; the larger of the two is
-reported. Disk is sampled every half second: blocks in use below a folder.
+CPU time is the kernel's own number (wait4: every child that was waited for is in it). The memory of a tree is sampled:
+every 50 ms the resident sets of all its processes are added up, file pages that they map included and shared pages
+counted once per process, so it errs to the high side; a single process's own peak (VmHWM) counts where it is larger.
+wait4's peak is no use: it starts with the memory of the process that forked. Disk is sampled every half second: blocks
+in use below a folder.
 """
 
 import contextlib
@@ -67,7 +68,7 @@ def run(pipeline: list[list], folder: Path, log: Path, cores: int) -> Cost:
     return Cost(
         wall_seconds=wall,
         cpu_seconds=sum(part.ru_utime + part.ru_stime for part in usage),
-        peak_memory_bytes=max(watch.memory, *(1024 * part.ru_maxrss for part in usage)),
+        peak_memory_bytes=watch.memory,
         peak_disk_bytes=max(watch.disk, blocks(folder)),
     )
 
@@ -91,7 +92,8 @@ class Watch:
             see()
 
     def see_memory(self) -> None:
-        self.memory = max(self.memory, sum(resident(pid) for root in self.roots for pid in tree(root)))
+        processes = [pid for root in self.roots for pid in tree(root)]
+        self.memory = max(self.memory, sum(map(resident, processes)), *map(peak, processes))
 
     def see_disk(self) -> None:
         self.disk = max(self.disk, blocks(self.folder))
@@ -117,6 +119,15 @@ def resident(pid: int) -> int:
         return PAGE * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def peak(pid: int) -> int:
+    """The most bytes that a process has had in memory; 0 once it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return 0
 
 
 def blocks(folder: Path) -> int:

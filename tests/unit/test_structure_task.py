@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from rnalm import provenance
 from rnalm.errors import InputError
 from rnalm.sequences import releases
 from rnalm.sequences.alphabet import normalise
@@ -27,7 +28,8 @@ CANONICAL = {"AT", "TA", "GC", "CG", "GT", "TG"}
 
 def downloaded(folder, *names):
     """A manifest that names files in `folder` as a download."""
-    (folder / "manifest.json").write_text(json.dumps({"outputs": [{"path": name} for name in names]}))
+    outputs = [provenance.describe(folder / name, folder) for name in names]
+    (folder / "manifest.json").write_text(json.dumps({"inputs": [], "outputs": outputs}))
     return folder / "manifest.json"
 
 
@@ -207,7 +209,7 @@ def test_partial_truncated_and_unbalanced_archives_are_refused(tmp_path):
     archive = tmp_path / "bpRNA_dataset.zip"
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(InputError, match="is no readable zip file"):
-        built(SMALL, retrieved, tmp_path / "out")
+        built(SMALL, downloaded(tmp_path, archive.name), tmp_path / "out")
     retrieved = st_zip(tmp_path, SETS | {"VL0": [("bpRNA_RFAM_3", "GGCAAAAGCC", "(((....)).")]})
     with pytest.raises(InputError, match=r"VL0/bpRNA_RFAM_3\.st: .*unbalanced"):
         built(SMALL, retrieved, tmp_path / "out")
@@ -254,6 +256,7 @@ def test_stages_from_seeds_to_collected_table(tmp_path):
         text = handle.read()
     broken = re.sub(r"(#=GC SS_cons +\S*?)<", r"\1.", text, count=1)
     seeds.write_bytes(gzip.compress(broken.encode()))
+    retrieved = downloaded(tmp_path, seeds.name)
     done = run("task_data.py", "--task-config", config, "--retrieved", retrieved, "--seed", "42", "--manifest", data)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "unbalanced" in done.stderr and data.read_bytes() == before
