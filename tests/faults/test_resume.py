@@ -58,7 +58,9 @@ def data(tmp_path_factory) -> Path:
         target = folder / str(epoch)
         with provenance.stage("draw", target / "manifest.json", [], {}) as record:
             # Some sequences are longer than the crop: fragments without cls and eos.
-            draws.make(record, corpus / "manifest.json", side, SEED, epoch, 74, 40, target)
+            chosen = draws.choose(side, SEED, epoch)
+            record.counts, _ = draws.write([corpus / "part-00000.parquet"], chosen, SEED, epoch, 74, 40, target)
+            record.outputs = sorted(target.glob("shard-*.parquet"))
     (folder / "model.yaml").write_text(yaml.safe_dump({**TINY, "dropout": 0.1}))
     (folder / "without-dropout.yaml").write_text(yaml.safe_dump({**TINY, "dropout": 0, "attention_dropout": 0}))
     (folder / "fp32.json").write_text(json.dumps({"zero_optimization": {"stage": 1}}))
