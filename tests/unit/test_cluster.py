@@ -11,7 +11,7 @@ import made_corpus as made
 import numpy as np
 import polars as pl
 import pytest
-from rnalm import provenance
+from rnalm import files, provenance
 from rnalm.corpus import clustering, mmseqs
 from rnalm.errors import InputError
 
@@ -151,6 +151,15 @@ def test_one_writer_at_a_time(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another process"), mmseqs.state(tmp_path, {}):
             pass
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b""])
+def test_a_damaged_fingerprint_starts_afresh(tmp_path, content):
+    (tmp_path / "fingerprint.json").write_bytes(content)
+    (tmp_path / "left").touch()
+    with mmseqs.state(tmp_path, {"sequences": ["x"]}):
+        assert not (tmp_path / "left").exists()
+    assert files.read_json(tmp_path / "fingerprint.json") == {"sequences": ["x"]}
 
 
 @pytest.mark.parametrize(

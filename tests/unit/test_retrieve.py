@@ -257,6 +257,17 @@ def test_a_later_run_continues(server, tmp_path, small_segments):
     assert names(tmp_path) == [NAME]
 
 
+def test_a_damaged_state_of_a_transfer_starts_again(server, tmp_path, small_segments):
+    server.files, server.faults = {NAME: SSU}, {NAME: [None, None, Always(Drop(0))]}
+    with pytest.raises(InputError):
+        fetch(server, tmp_path)
+    (tmp_path / f".{NAME}.part.json").write_text("{")
+    server.faults, server.asked = {}, []
+    fetch(server, tmp_path)
+    assert (tmp_path / NAME).read_bytes() == SSU
+    assert len(server.asked) == -(-len(SSU) // 4096)
+
+
 def test_a_whole_part_that_was_never_renamed_is_not_transferred_again(server, tmp_path, monkeypatch):
     server.files = {NAME: SSU}
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):

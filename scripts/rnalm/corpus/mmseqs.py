@@ -50,7 +50,7 @@ def state(folder: Path, fingerprint: dict):
         except BlockingIOError:
             raise InputError(folder, "another process works in this folder", "wait for it or end it") from None
         mark = folder / "fingerprint.json"
-        if not mark.is_file() or files.read_json(mark) != fingerprint:
+        if files.read_state(mark) != fingerprint:
             empty(folder)
             files.write_json(mark, fingerprint)
         yield lock

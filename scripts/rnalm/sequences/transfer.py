@@ -160,7 +160,7 @@ class Transfer:
 
     def resume(self) -> Version | None:
         """Bring the segments that an earlier transfer left out; None if there is nothing to continue."""
-        known = files.read_json(self.state) if self.state.is_file() and self.part.is_file() else {}
+        known = (self.part.is_file() and files.read_state(self.state)) or {}
         if known.get("segment") != SEGMENT or known["version"]["url"] != self.url:
             return None
         self.version, self.done = Version(**known["version"]), set(known["done"])
