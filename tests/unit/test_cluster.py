@@ -229,3 +229,17 @@ def test_failure_of_mmseqs_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("MMSEQS2_PATH", str(tmp_path / "absent"))
     assert "absent" in made.one_line_error(stage(manifest, tmp_path))
     assert not (tmp_path / "clusters.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reasons"),
+    [
+        (["linclust", "x", "y", "z", "--split-memory-limit", 30 * "9"], "Error in value parsing --split-memory-limit"),
+        (["linclust", "x", "y", "z", "--min-seq-id", 7], "Error in argument --min-seq-id"),
+        (["createdb", "none.fa", "x"], "createdb none.fa x / Input none.fa does not exist"),
+    ],
+)
+def test_reasons_are_those_of_mmseqs_and_not_its_manual(tmp_path, arguments, reasons):
+    with pytest.raises(InputError) as raised, open(tmp_path / "lock", "w") as lock:
+        mmseqs.run(arguments, lock)
+    assert str(raised.value).startswith(f"mmseqs {arguments[0]}: ended with status 1: {reasons}; ")

@@ -76,14 +76,20 @@ def run(arguments: list, lock) -> None:
     """Run `mmseqs arguments`, its output passed on to ours; InputError with its last words if it fails."""
     command = [binary(), *map(str, arguments)]
     print("+", *command, flush=True)
-    last = deque(maxlen=20)
+    reasons = deque(maxlen=3)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock.fileno()]
     ) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
-            last.append(line.strip())
+            if is_reason(line):
+                reasons.append(line.strip())
     if process.returncode:
-        reasons = [line for line in last if line] or ["it said nothing"]
-        problem = f"ended with status {process.returncode}: {' / '.join(reasons[-3:])}"
+        problem = f"ended with status {process.returncode}: {' / '.join(reasons) or 'it said nothing'}"
         raise InputError(f"mmseqs {arguments[0]}", problem, "read its log; memory and disk are the usual causes")
+
+
+def is_reason(line: str) -> bool:
+    """Whether a line may say why MMseqs2 fails: not progress, and nothing of its manual or its table of settings."""
+    text = line.rstrip()
+    return bool(text) and not (text.startswith((" ", "[", "usage:")) or text.endswith(":") or "\t" in text)
