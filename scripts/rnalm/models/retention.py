@@ -14,8 +14,7 @@ Sources: official code DrBlackZJU/RNAret, `retnet.py` (the quadratic form); Sun 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -71,8 +70,9 @@ class Chunks:
     """Where the tokens of a pack, or of a stretch of it, stand in a grid of chunks; no chunk has two sequences.
 
     slots: (tokens,) int64, place of each token in the grid, ascending; sequence: (chunks,) int64, its sequence;
-    roots: (tokens, heads) fp32, sqrt(R_n); decay: (heads,) float64; size: tokens per chunk; joined: whether any
-    sequence of the pack has several chunks
+    roots: (tokens, heads, 1) fp32, sqrt(R_n); decay: (heads,) float64; size: tokens per chunk; joined: whether any
+    sequence of the pack has several chunks; within: (heads, 1, size, size) fp32, g^|a-b|; from_start: (heads, 1, size,
+    1) fp32, g^a
     """
 
     slots: torch.Tensor
@@ -81,49 +81,50 @@ class Chunks:
     decay: torch.Tensor
     size: int
     joined: bool
+    within: torch.Tensor
+    from_start: torch.Tensor
 
     @classmethod
     def of(cls, lengths: tuple[int, ...], heads: int, size: int, device) -> "Chunks":
-        decay = decays(heads)
+        decay, places = decays(heads), torch.arange(size)
         counts = torch.tensor([-(-length // size) for length in lengths])
         starts = (counts.cumsum(0) - counts) * size
         slots = torch.cat([start + torch.arange(length) for start, length in zip(starts, lengths, strict=True)])
-        sequence = torch.arange(len(lengths)).repeat_interleave(counts)
-        roots = decay_sums(decay, lengths).sqrt().float()
-        return cls(slots.to(device), sequence.to(device), roots.to(device), decay, size, max(lengths) > size)
+        return cls(
+            slots=slots.to(device),
+            sequence=torch.arange(len(lengths)).repeat_interleave(counts).to(device),
+            roots=decay_sums(decay, lengths).sqrt().to(device, torch.float32)[:, :, None],
+            decay=decay,
+            size=size,
+            joined=max(lengths) > size,
+            within=powers(decay, (places[:, None] - places).abs(), device)[:, None],
+            from_start=powers(decay, places, device)[:, None, :, None],
+        )
 
     def stretches(self, chunks: int) -> Iterator[tuple[slice, "Chunks"]]:
         """The grid in stretches of so many chunks, each with its range of tokens."""
         firsts = torch.arange(0, len(self.sequence), chunks, device=self.slots.device)
         bounds = [*torch.searchsorted(self.slots, firsts * self.size).tolist(), len(self.slots)]
         for first, start, end in zip(firsts.tolist(), bounds, bounds[1:], strict=False):
-            tokens = slice(start, end)
-            part = self.slots[tokens] - first * self.size, self.sequence[first : first + chunks], self.roots[tokens]
-            yield tokens, Chunks(*part, self.decay, self.size, self.joined)
+            tokens, sequence = slice(start, end), self.sequence[first : first + chunks]
+            slots = self.slots[tokens] - first * self.size
+            yield tokens, replace(self, slots=slots, sequence=sequence, roots=self.roots[tokens])
 
     def place(self, x: torch.Tensor) -> torch.Tensor:
         """(tokens, heads, n) -> (heads, chunks, size, n) fp32, zeros where a chunk has no token."""
-        grid = x.new_zeros(len(self.sequence) * self.size, *x.shape[1:], dtype=torch.float32)
-        return grid.index_copy(0, self.slots, x.float()).unflatten(0, (-1, self.size)).permute(2, 0, 1, 3)
+        x, cells = x.float(), len(self.sequence) * self.size
+        if len(x) < cells:
+            x = x.new_zeros(cells, *x.shape[1:]).index_copy(0, self.slots, x)
+        return x.unflatten(0, (-1, self.size)).permute(2, 0, 1, 3)
 
     def take(self, grid: torch.Tensor) -> torch.Tensor:
         """The inverse of `place`."""
-        return grid.permute(1, 2, 0, 3).flatten(0, 1).index_select(0, self.slots)
+        stream = grid.permute(1, 2, 0, 3).flatten(0, 1)
+        return stream if len(stream) == len(self.slots) else stream.index_select(0, self.slots)
 
-    @cached_property
-    def within(self) -> torch.Tensor:
-        """(heads, 1, size, size): g^|a-b|."""
-        places = torch.arange(self.size)
-        return powers(self.decay, (places[:, None] - places).abs(), self.slots.device)[:, None]
-
-    @cached_property
-    def from_start(self) -> torch.Tensor:
-        """(heads, 1, size, 1): g^a."""
-        return powers(self.decay, torch.arange(self.size), self.slots.device)[:, None, :, None]
-
-    @cached_property
+    @property
     def to_end(self) -> torch.Tensor:
-        """(heads, 1, size, 1): g^(C-1-a)."""
+        """(heads, 1, size, 1) fp32: g^(C-1-a)."""
         return self.from_start.flip(2)
 
 
@@ -137,28 +138,30 @@ def chunkwise(q, k, v, chunks: Chunks, left: Carry | None = None, right: Carry |
     left, right: what arrives from the chunks before and after the stretch. Returns (like v, what leaves to the right).
     """
     with torch.autocast(q.device.type, enabled=False):
-        dtype, q, k, v = v.dtype, chunks.place(q), chunks.place(k), chunks.place(with_ones(v))
-        mixed = (q @ k.mT * chunks.within) @ v
+        dtype, q, k, v = v.dtype, chunks.place(q).contiguous(), chunks.place(k).contiguous(), with_ones(chunks.place(v))
+        mixed = (q @ k.mT).mul_(chunks.within) @ v
         if chunks.joined:
             before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
             after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
             g = powers(chunks.decay, torch.ones(1), q.device)[:, :, None, None]
-            mixed = mixed + g * (q * chunks.from_start @ before + q * chunks.to_end @ after.flip(1))
-        mixed = chunks.take(mixed) / chunks.roots[:, :, None]
+            mixed += q * (g * chunks.from_start) @ before
+            mixed += q * (g * chunks.to_end) @ after.flip(1)
+        mixed = chunks.take(mixed)
         values, row_sums = mixed[..., :-1], mixed[..., -1:].detach()
-        return (values / row_sums.abs().clamp(min=1)).to(dtype), left
+        # One division for two: row sums and values are both without their 1 / sqrt(R_n).
+        return (values / row_sums.abs().maximum(chunks.roots)).to(dtype), left
 
 
 def leaving_left(k, v, chunks: Chunks, right: Carry | None) -> Carry:
     """What a stretch hands on to the chunks before it."""
     with torch.autocast(k.device.type, enabled=False):
-        states = (chunks.place(k) * chunks.from_start).mT @ chunks.place(with_ones(v))
+        states = (chunks.place(k).contiguous() * chunks.from_start).mT @ with_ones(chunks.place(v))
         return scan(states.flip(1), chunks.sequence.flip(0), chunks, right)[1]
 
 
 def with_ones(v: torch.Tensor) -> torch.Tensor:
     """The values and a column of ones, whose retention is the row sum."""
-    return F.pad(v.float(), (0, 1), value=1.0)
+    return F.pad(v, (0, 1), value=1.0)
 
 
 def scan(states: torch.Tensor, sequence: torch.Tensor, chunks: Chunks, carry: Carry | None):
