@@ -146,18 +146,24 @@ def outputs(manifest, suffix: str = "") -> list[Path]:
     return found
 
 
-def verify(manifest, root=None) -> list[str]:
-    """Re-hash what a manifest names; one line for every file that is missing or differs.
+def inputs(manifest, root=None) -> list[tuple[Path, str]]:
+    """(path, SHA-256) of what a stage read.
 
     root: the folder the stage ran in, which its inputs are relative to; left out, the working directory
     """
-    manifest, wrong = Path(manifest), []
-    content = load(manifest)
-    for base, items in ((Path(root or Path.cwd()), content.get("inputs", [])), (manifest.parent, content["outputs"])):
-        for item in items:
-            path = base / item["path"]
-            if not path.is_file():
-                wrong.append(f"{path}: missing, named by {manifest}")
-            elif sha256(path) != item["sha256"]:
-                wrong.append(f"{path}: differs from what {manifest} recorded")
-    return wrong
+    base = Path(root or Path.cwd())
+    return [(base / item["path"], item["sha256"]) for item in load(manifest).get("inputs", [])]
+
+
+def verify(manifest, root=None) -> list[str]:
+    """Re-hash what a manifest names; a line for every output that is missing and every file that differs.
+
+    An input that is not there is no fault: what was made may be kept or copied without what it was made from, and what
+    a stage of the same run made and lost is missed by the manifest of that stage. root: see `inputs`.
+    """
+    manifest = Path(manifest)
+    made = [(manifest.parent / item["path"], item["sha256"]) for item in load(manifest)["outputs"]]
+    missing = [f"{path}: missing, named by {manifest}" for path, _ in made if not path.is_file()]
+    there = [(path, known) for path, known in (*inputs(manifest, root), *made) if path.is_file()]
+    wrong = [f"{path}: differs from what {manifest} recorded" for path, known in there if sha256(path) != known]
+    return missing + wrong

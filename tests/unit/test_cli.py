@@ -130,9 +130,33 @@ def test_verify_finds_inputs_from_any_folder(tmp_path, monkeypatch):
     for cwd, name in ((elsewhere, tmp_path / "run"), (inside, "manifest.json"), (tmp_path / "run", "results")):
         done = rnalm("verify", name, cwd=cwd)
         assert (done.returncode, done.stdout) == (0, "1 manifests, 0 files missing or changed\n")
-    Path("resources/a.txt").unlink()
+    Path("resources/a.txt").write_text("changed")
     done = rnalm("verify", tmp_path / "run", cwd=elsewhere)
-    assert done.stdout.startswith(f"{tmp_path}/run/resources/a.txt: missing") and "1 files missing" in done.stdout
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{tmp_path}/run/resources/a.txt: differs") and "1 files missing" in done.stdout
+
+
+def test_verify_what_was_copied_without_its_inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in.txt", "made/out.txt"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(name)
+    with provenance.stage("made", "made/manifest.json", ["in.txt"], {}) as record:
+        record.outputs.append(Path("made/out.txt"))
+    Path("made").rename("moved")
+    Path("in.txt").unlink()
+    done = rnalm("verify", "moved", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            f"{tmp_path}/in.txt: not here, read for moved/manifest.json",
+            "1 manifests, 0 files missing or changed, 1 inputs not here",
+        ],
+    )
+    Path("moved/out.txt").unlink()
+    done = rnalm("verify", "moved", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "moved/out.txt: missing, named by moved/manifest.json" in done.stdout.splitlines()
 
 
 def test_verify_nothing(tmp_path):

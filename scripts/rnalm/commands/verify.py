@@ -1,9 +1,13 @@
-"""Re-hash every file that manifests name."""
+"""Re-hash every file that manifests name.
+
+Exit code 1 if a file that a stage made is missing, or any file differs. Inputs that are not here, as when a folder was
+copied without them, are only named.
+"""
 
 from pathlib import Path
 
 from rnalm.errors import InputError
-from rnalm.provenance import load, verify
+from rnalm.provenance import inputs, load, verify
 
 
 def add(command) -> None:
@@ -18,8 +22,14 @@ def run(arguments) -> None:
         manifests += sorted(path.rglob("*manifest.json")) if path.is_dir() else [path]
     if not manifests:
         raise InputError(arguments.manifests[0], "holds no manifest", "name a run's folder, such as results/demo")
-    wrong = [line for manifest in manifests for line in verify(manifest, run_folder(manifest))]
-    print("\n".join([*wrong, f"{len(manifests)} manifests, {len(wrong)} files missing or changed"]))
+    wrong, absent = [], []
+    for manifest in manifests:
+        folder = run_folder(manifest)
+        wrong += verify(manifest, folder)
+        gone = [path for path, _ in inputs(manifest, folder) if not path.is_file()]
+        absent += [f"{path}: not here, read for {manifest}" for path in gone]
+    found = f"{len(manifests)} manifests, {len(wrong)} files missing or changed"
+    print("\n".join([*absent, *wrong, found + (f", {len(absent)} inputs not here" if absent else "")]))
     if wrong:
         raise SystemExit(1)
 
@@ -29,10 +39,10 @@ def run_folder(manifest: Path) -> Path:
 
     Of several the one that holds most of them, as files may be missing; the working directory where none holds any.
     """
-    inputs = [path for item in load(manifest).get("inputs", []) if not (path := Path(item["path"])).is_absolute()]
+    relative = [path for item in load(manifest).get("inputs", []) if not (path := Path(item["path"])).is_absolute()]
 
     def found(folder: Path) -> int:
-        return sum((folder / path).is_file() for path in inputs)
+        return sum((folder / path).is_file() for path in relative)
 
     best = max(manifest.absolute().parents, key=found)
     return best if found(best) else Path.cwd()
