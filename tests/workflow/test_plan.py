@@ -256,8 +256,25 @@ def test_a_release_that_is_not_pinned_ends_in_one_line(clone):
     (clone / "own.yaml").write_text(text)
     done = snakemake(*DEMO, "--configfile", "own.yaml", "-n", "all", cwd=clone)
     assert done.returncode == 2
-    assert "error: config/releases.lock.yaml: does not pin rfam domo" in done.stderr
-    assert "rfam demo" in done.stderr
+    assert "error: config/releases.lock.yaml: has no release of rfam 'domo'; the nearest one is 'demo'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"note": None}, "key 'note' is missing"),
+        ({"files": [{"path": "x", "format": "fata", "use": "corpus"}]}, "key 'files.0.format' is wrong: 'fata'"),
+    ],
+)
+def test_a_mistake_in_the_lock_ends_in_one_line_before_anything_starts(clone, change, said):
+    lock = settings("config/releases.lock.yaml")
+    entry = {key: value for key, value in (lock["rfam"]["demo"] | change).items() if value is not None}
+    (clone / "config/releases.lock.yaml").write_text(yaml.safe_dump({"rfam": {"demo": entry}}))
+    done = snakemake(*DEMO, "-n", "all", cwd=clone)
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: config/releases.lock.yaml, rfam demo: {said}")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_source_file_fails_the_download_in_one_line(clone):

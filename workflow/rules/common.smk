@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
 from rnalm import config as settings
 from rnalm.errors import InputError, exits
+from rnalm.sequences import releases
 
 # Not merged with a file from the command line: a section of the demo must not leak into another run.
 if not workflow.configfiles:
@@ -77,17 +78,10 @@ def base_url(wildcards):
 
 @exits
 def pinned(wildcards):
-    """What the lock file says of a release: a change of it, and of nothing else there, downloads again."""
-    sources = settings.read(LOCK)
-    for source, releases in sources.items():
-        if not isinstance(releases, dict):
-            raise InputError(f"{LOCK}, {source}", "has no releases", "write it as a mapping, as in the shipped lock")
-    try:
-        return canonical(sources[wildcards.source][wildcards.release])
-    except KeyError:
-        known = ", ".join(f"{source} {release}" for source in sources for release in sources[source])
-        problem = f"does not pin {wildcards.source} {wildcards.release}"
-        raise InputError(LOCK, problem, f"add it, or use one of: {known}") from None
+    """What the lock file says of a release, checked: a change of it, and of nothing else there, downloads again."""
+    entry = releases.find(LOCK, wildcards.source, wildcards.release)
+    releases.parse(LOCK, wildcards.source, wildcards.release, entry)
+    return canonical(entry)
 
 
 # Corpus and draws

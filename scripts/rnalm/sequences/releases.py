@@ -75,9 +75,13 @@ def load_lock(lock) -> dict[str, dict[str, Release]]:
 
 
 def load_release(lock, source: str, release: str) -> Release:
-    """One release of the lock; InputError names the nearest known source or release."""
-    entry = pick(lock, pick(lock, config.read(lock), "source", source), f"release of {source}", release)
-    return parse(lock, source, release, entry)
+    """One release of the lock; InputError if it has none of this name, or anything in it is wrong."""
+    return parse(lock, source, release, find(lock, source, release))
+
+
+def find(lock, source: str, release: str):
+    """What the lock says of a release, unchecked; InputError names the nearest known source or release."""
+    return pick(lock, pick(lock, config.read(lock), "source", source), f"release of {source}", release)
 
 
 def parse(lock, source: str, release: str, entry) -> Release:
