@@ -93,7 +93,9 @@ def test_models_embed_and_fold_a_fasta(demo):
 
 
 def test_every_file_is_what_its_manifest_says(demo):
-    subprocess.run(["rnalm", "verify", "results", "resources"], cwd=demo, env=ENVIRONMENT, check=True)
+    command = ["rnalm", "verify", "results", "resources"]
+    done = subprocess.run(command, cwd=demo, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0 and "not here" not in done.stdout, done.stdout + done.stderr
 
 
 def test_a_second_run_has_nothing_to_do(demo):
