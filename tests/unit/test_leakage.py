@@ -159,6 +159,18 @@ def test_relatives_at_lower_identity_are_found_as_measured(tmp_path):
         assert found["nearest"].drop_nulls().height >= least
 
 
+def test_ambiguity_codes_are_read_as_one_base(tmp_path):
+    """Known and unwanted; pinned so that an MMseqs2 that behaves otherwise is noticed."""
+    rna, codes = random_rna(random.Random(7), 300), {"G": "RKSBDV", "C": "YMH", "T": "W", "": "NI"}
+    same = {code: rna.replace(base, code, 20) for base, some in codes.items() if base for code in some}
+    other = {f"{base}{code}": rna.replace(base, code, 20) for base in "ACGT" for code in codes[""]}
+    other |= {f"A{code}": rna.replace("A", code, 20) for code in same}
+    found = audit(tmp_path, items([rna]), [*same.values(), *other.values()])["hits"]
+    identity = dict(found.filter(strand="forward", relation="similar").select("hit", "identity").iter_rows())
+    assert {code: identity[made.digest(hit)] for code, hit in same.items()} == dict.fromkeys(same, 1.0)
+    assert max(identity[made.digest(hit)] for hit in other.values()) < 1
+
+
 # Exact matches
 
 

@@ -2,7 +2,8 @@
 
 Every file is a set. Leaves OUT/nearest.parquet, the nearest relative of each sequence, forward and reverse;
 summary.csv, the share of a set that has relatives at identities from 0.5 to 1; hits.parquet, all relatives; and
-manifest.json. A killed search goes on where it was.
+manifest.json. A killed search goes on where it was. Below an identity of about 0.7 a search of nucleotides sees little:
+no relative found is no proof that there is none.
 """
 
 import os

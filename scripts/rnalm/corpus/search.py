@@ -1,7 +1,8 @@
 """The relatives of a few sequences (queries) among very many (hits), on either strand.
 
 identity          equal letters / columns of the alignment, gaps included; MMseqs2 cuts it to three decimals, so that
-                  1.0 means equal
+                  1.0 means equal, but for ambiguity codes: MMseqs2 reads each as one base (R, K, S, B, D, V as G;
+                  Y, M, H as C; W as T; N and I as none), where the relations that mean equal read letters
 coverage          aligned letters of the query / its length
 hit_coverage      aligned letters of the hit / its length
 relation          `similar`, or what is equal: `identical`, `contains` (the hit holds the query whole), `within` (the
