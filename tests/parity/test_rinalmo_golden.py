@@ -6,6 +6,7 @@ import torch
 import yaml
 from rnalm import golden
 from rnalm.models import registry
+from rnalm.models.attention import attention
 from rnalm.models.heads import PairHead
 from rnalm.models.rinalmo import token_dropout
 from rnalm.tokens.packing import from_padded, pack, to_padded
@@ -178,9 +179,10 @@ def test_token_dropout(masked, scale):
 def test_attention_residual_is_the_normalised_input(model):
     block, batch = model.transformer.blocks[0], pack([ids(0)])
     x = torch.randn(14, 60)
-    rotary = model.transformer.rotary(batch, x.dtype)
+    rotary = model.transformer.rotary(batch)
     y = block.attn_layer_norm(x)
-    z = y + block.mh_attn(y, rotary, batch)
+    mixed = attention(*block.mh_attn.project(y, rotary), batch)
+    z = y + block.mh_attn.out_proj(mixed.flatten(1))
     torch.testing.assert_close(block(x, rotary, batch), z + block.transition(block.out_layer_norm(z)))
     # An affine change of the input is gone after the normalisation; with the raw input added it would not be.
     torch.testing.assert_close(block(3 * x + 1, rotary, batch), block(x, rotary, batch), atol=1e-4, rtol=0)

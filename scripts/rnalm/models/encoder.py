@@ -3,7 +3,7 @@
 Pre-training, fine-tuning, embedding and export know a model only through it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -12,11 +12,22 @@ from rnalm.tokens.packing import PackedBatch
 from rnalm.tokens.tokeniser import Tokeniser
 
 
+class Block(Protocol):
+    """One layer. Tokens see each other between its two parts, of which each takes every token by itself."""
+
+    before: Callable
+    after: Callable
+
+
 class Encoder(Protocol):
-    """A torch module. config: the family's dataclass, with at least `dim` (d), `layers` and `heads`."""
+    """A torch module.
+
+    config: the family's dataclass, with at least `dim` (d), `layers` and `heads`; blocks: its layers, first to last
+    """
 
     config: object
     tokeniser: Tokeniser
+    blocks: Sequence[Block]
 
     def __call__(self, batch: PackedBatch) -> torch.Tensor:
         """Packed ids -> (tokens, d) representation, special tokens included."""

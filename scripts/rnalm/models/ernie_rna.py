@@ -92,6 +92,10 @@ class ErnieRna(nn.Module):
         self.lm_head = MaskHead(config)
         self.apply(initialise)
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.layers
+
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """Packed ids -> (tokens, d) representation after the last layer, `<cls>` and `<eos>` included."""
         x, pairs = self.embed(batch), self.pair_logits(batch)
@@ -187,7 +191,15 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x, pairs: PairLogits) -> torch.Tensor:
-        x = self.self_attn_layer_norm(x + self.dropout(self.self_attn(x, pairs)))
+        return self.after(x, pairs.attend(*self.before(x), self.self_attn.dropout if self.training else 0.0))
+
+    def before(self, x) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(tokens, d) -> scaled queries, keys, values, each (tokens, heads, head_dim)."""
+        return self.self_attn.project(x)
+
+    def after(self, x, mixed) -> torch.Tensor:
+        """(tokens, d) and the mixed values (tokens, heads, head_dim) -> (tokens, d)."""
+        x = self.self_attn_layer_norm(x + self.dropout(self.self_attn.out_proj(mixed.flatten(1))))
         return self.final_layer_norm(x + self.dropout(self.fc2(F.gelu(self.fc1(x)))))
 
 
@@ -198,10 +210,10 @@ class Attention(nn.Module):
         self.scale = (config.dim // config.heads) ** -0.5
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(config.dim, config.dim) for _ in range(4))
 
-    def forward(self, x, pairs: PairLogits) -> torch.Tensor:
+    def project(self, x) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(tokens, d) -> scaled queries, keys, values, each (tokens, heads, head_dim)."""
         q, k, v = (layer(x).unflatten(1, (self.heads, -1)) for layer in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = pairs.attend(q * self.scale, k, v, self.dropout if self.training else 0.0)
-        return self.out_proj(mixed.flatten(1))
+        return q * self.scale, k, v
 
 
 class PairNetwork(nn.Module):

@@ -23,6 +23,8 @@ from rnalm.tokens.packing import PackedBatch
 from rnalm.tokens.rinalmo import MASK, PAD, TOKENISER, TOKENS
 
 MASKED_IN_TRAINING = 0.15 * 0.8
+# Hidden widths that GPU matrix kernels are fast at: giga's is odd.
+WIDTH_MULTIPLE = 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Rinalmo(nn.Module):
         self.transformer = Transformer(config)
         self.lm_mask_head = MaskHead(config)
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.transformer.blocks
+
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """Packed ids -> (tokens, d) representation after the final LayerNorm, `<cls>` and `<eos>` included."""
         return self.transformer(token_dropout(self.embedding(batch.ids), batch), batch)
@@ -58,8 +64,8 @@ class Rinalmo(nn.Module):
         """The scaled embedding and the output of every block, the last after the final LayerNorm, each (tokens, d)."""
         x = token_dropout(self.embedding(batch.ids), batch)
         yield x
-        *blocks, last = self.transformer.blocks
-        rotary = self.transformer.rotary(batch, x.dtype)
+        *blocks, last = self.blocks
+        rotary = self.transformer.rotary(batch)
         for block in blocks:
             x = block(x, rotary, batch)
             yield x
@@ -71,9 +77,9 @@ class Rinalmo(nn.Module):
 
     def attention_maps(self, batch: PackedBatch) -> list[list[torch.Tensor]]:
         """Per sequence, per layer: (heads, length, length) attention weights."""
-        maps = [[] for _ in batch.lengths]
-        for block, x in zip(self.transformer.blocks, self.levels(batch), strict=False):
-            q, k, _ = block.mh_attn.project(block.attn_layer_norm(x), self.transformer.rotary(batch, x.dtype))
+        maps, rotary = [[] for _ in batch.lengths], self.transformer.rotary(batch)
+        for block, x in zip(self.blocks, self.levels(batch), strict=False):
+            _, q, k, _ = block.before(x, rotary)
             for per_layer, weights in zip(maps, attention_weights(q, k, batch.lengths), strict=True):
                 per_layer.append(weights)
         return maps
@@ -100,16 +106,16 @@ class Transformer(nn.Module):
         self.base = config.rotary_base
 
     def forward(self, x: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
-        rotary = self.rotary(batch, x.dtype)
+        rotary = self.rotary(batch)
         for block in self.blocks:
             x = block(x, rotary, batch)
         return self.final_layer_norm(x)
 
-    def rotary(self, batch: PackedBatch, dtype) -> tuple[torch.Tensor, torch.Tensor]:
-        """cos and sin, each (tokens, 1, 1, head_dim / 2): computed in fp32, then cast."""
+    def rotary(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """cos and sin, each (tokens, 1, 1, head_dim / 2) fp32."""
         exponent = torch.arange(self.half, device=batch.ids.device, dtype=torch.float32) / self.half
-        angles = batch.positions.float().unsqueeze(1) * self.base**-exponent
-        return tuple(table.to(dtype)[:, None, None, :] for table in (angles.cos(), angles.sin()))
+        angles = (batch.positions.float().unsqueeze(1) * self.base**-exponent)[:, None, None, :]
+        return angles.cos(), angles.sin()
 
 
 class Block(nn.Module):
@@ -117,13 +123,22 @@ class Block(nn.Module):
         super().__init__()
         self.mh_attn = Attention(config)
         self.attn_layer_norm = nn.LayerNorm(config.dim)
-        self.transition = nn.Sequential(SwiGLU(config), nn.Identity(), nn.Linear(config.hidden, config.dim))
+        self.transition = Transition(config)
         self.out_layer_norm = nn.LayerNorm(config.dim)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x, rotary, batch: PackedBatch) -> torch.Tensor:
+        y, q, k, v = self.before(x, rotary)
+        return self.after(y, attention(q, k, v, batch, self.mh_attn.dropout if self.training else 0.0))
+
+    def before(self, x, rotary) -> tuple[torch.Tensor, ...]:
+        """(tokens, d) -> the normalised input, like x; queries, keys and values, each (tokens, heads, head_dim)."""
         y = self.attn_layer_norm(x)
-        z = y + self.dropout(self.mh_attn(y, rotary, batch))
+        return y, *self.mh_attn.project(y, rotary)
+
+    def after(self, y, mixed) -> torch.Tensor:
+        """The normalised input (tokens, d) and the mixed values (tokens, heads, head_dim) -> (tokens, d)."""
+        z = y + self.dropout(self.mh_attn.out_proj(mixed.flatten(1)))
         return z + self.dropout(self.transition(self.out_layer_norm(z)))
 
 
@@ -134,22 +149,35 @@ class Attention(nn.Module):
         self.Wqkv = nn.Linear(config.dim, 3 * config.dim, bias=False)
         self.out_proj = nn.Linear(config.dim, config.dim, bias=False)
 
-    def forward(self, x, rotary, batch: PackedBatch) -> torch.Tensor:
-        q, k, v = self.project(x, rotary)
-        mixed = attention(q, k, v, batch, self.dropout if self.training else 0.0)
-        return self.out_proj(mixed.flatten(1))
-
-    def project(self, x, rotary) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project(self, y, rotary) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(tokens, d) -> rotated queries, rotated keys, values, each (tokens, heads, head_dim)."""
-        q, k, v = self.Wqkv(x).unflatten(1, (3, self.heads, -1)).unbind(1)
-        rotated = rotate(torch.stack((q, k), dim=1), *rotary)
-        return rotated[:, 0], rotated[:, 1], v
+        qkv = self.Wqkv(y).unflatten(1, (3, self.heads, -1))
+        rotated = rotate(qkv[:, :2], *(table.to(qkv.dtype) for table in rotary))
+        return rotated[:, 0], rotated[:, 1], qkv[:, 2]
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary position embedding on the last dimension, first half against second half."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+class Transition(nn.Sequential):
+    """SwiGLU and the linear layer after it.
+
+    Where it helps, the hidden width is filled up with units whose weights are zero: they are zero themselves and add
+    zeros to outputs and gradients, so nothing changes. They are added to the weights at use, which copies 26 MB per
+    block and pass in giga, and are no parameters: these, optimiser states, checkpoints and files know the published
+    width alone.
+    """
+
+    def __init__(self, config: RinalmoConfig):
+        super().__init__(SwiGLU(config), nn.Identity(), nn.Linear(config.hidden, config.dim))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        swiglu, _, out = self
+        filler = missing(out.in_features, x.device)
+        return F.linear(swiglu(x, filler), filled(out.weight, 0, filler), out.bias)
 
 
 class SwiGLU(nn.Module):
@@ -159,9 +187,23 @@ class SwiGLU(nn.Module):
         self.linear = nn.Linear(config.dim, config.hidden)
         self.linear_gate = nn.Linear(config.dim, config.hidden)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        activated = self.linear(x)
-        return activated * torch.sigmoid(self.beta * activated) * self.linear_gate(x)
+    def forward(self, x: torch.Tensor, filler: int) -> torch.Tensor:
+        """(tokens, d) -> (tokens, hidden width and `filler` zeros)."""
+        activated, gate = (
+            F.linear(x, filled(layer.weight, 0, 0, 0, filler), filled(layer.bias, 0, filler))
+            for layer in (self.linear, self.linear_gate)
+        )
+        return activated * torch.sigmoid(self.beta * activated) * gate
+
+
+def missing(width: int, device: torch.device) -> int:
+    """Hidden units that are filled up on a device."""
+    return -width % WIDTH_MULTIPLE if device.type == "cuda" else 0
+
+
+def filled(weight: torch.Tensor, *zeros: int) -> torch.Tensor:
+    """F.pad, which would copy even if there is nothing to add."""
+    return F.pad(weight, zeros) if any(zeros) else weight
 
 
 class MaskHead(nn.Module):

@@ -53,6 +53,10 @@ class Rnaret(nn.Module):
         self.output_projection = nn.Linear(config.dim, vocabulary, bias=False)
         nn.init.normal_(self.output_projection.weight, std=config.dim**-0.5)
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.layers
+
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """Packed ids -> (tokens, d) residual stream after the last layer.
 
@@ -96,7 +100,7 @@ class Rnaret(nn.Module):
         """Per sequence, per layer: (heads, length, length) retention scores, normalised; they have both signs."""
         maps, rotary = [[] for _ in batch.lengths], self.rotary(batch.positions)
         for layer, x in zip(self.layers, self.levels(batch), strict=False):
-            q, k, _ = layer.retention.project(layer.retention_layer_norm(x), rotary)
+            _, q, k, _ = layer.before(x, rotary)
             for per_layer, scores in zip(maps, retention_scores(q, k, batch.lengths), strict=True):
                 per_layer.append(scores)
         return maps
@@ -138,9 +142,19 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x, rotary, chunks: Chunks) -> torch.Tensor:
+        z, q, k, v = self.before(x, rotary)
+        mixed, _ = chunkwise(q, k, v, chunks)
+        return self.after(x, z, mixed)
+
+    def before(self, x, rotary) -> tuple[torch.Tensor, ...]:
+        """(tokens, d) -> the normalised input, like x; queries, keys and values, each (tokens, heads, -1)."""
         z = self.retention_layer_norm(x)
-        mixed, _ = chunkwise(*self.retention.project(z, rotary), chunks)
-        return self._after(x, z, mixed)
+        return z, *self.retention.project(z, rotary)
+
+    def after(self, x, z, mixed) -> torch.Tensor:
+        """The input, also normalised (tokens, d), and the heads' outputs (tokens, heads, value dim) -> (tokens, d)."""
+        x = x + self.dropout(self.retention.gated(z, mixed))
+        return x + self.dropout(self.ffn(self.final_layer_norm(x)))
 
     def stream(self, x: torch.Tensor, stretches: list[tuple[slice, Chunks]], rotary) -> None:
         """(tokens, d), replaced in place, stretch after stretch; rotary: the tables of a range of tokens.
@@ -149,17 +163,13 @@ class Layer(nn.Module):
         """
         arriving = [None]
         for tokens, chunks in stretches[:0:-1]:
-            _, k, v = self.retention.project(self.retention_layer_norm(x[tokens]), rotary(tokens))
+            _, _, k, v = self.before(x[tokens], rotary(tokens))
             arriving.append(leaving_left(k, v, chunks, arriving[-1]))
         left = None
         for tokens, chunks in stretches:
-            z = self.retention_layer_norm(x[tokens])
-            mixed, left = chunkwise(*self.retention.project(z, rotary(tokens)), chunks, left, arriving.pop())
-            x[tokens] = self._after(x[tokens], z, mixed)
-
-    def _after(self, x, z, mixed) -> torch.Tensor:
-        x = x + self.dropout(self.retention.gated(z, mixed))
-        return x + self.dropout(self.ffn(self.final_layer_norm(x)))
+            z, q, k, v = self.before(x[tokens], rotary(tokens))
+            mixed, left = chunkwise(q, k, v, chunks, left, arriving.pop())
+            x[tokens] = self.after(x[tokens], z, mixed)
 
 
 class Retention(nn.Module):
