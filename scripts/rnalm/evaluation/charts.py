@@ -18,6 +18,9 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 
 INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
 
+# More columns of names are cut off on a phone.
+TWO_COLUMNS = alt.Legend(columns=2)
+
 MOST_CURVE_POINTS = 400
 MOST_DOTTED = 60  # points of a curve that still get a dot each
 MOST_RNAS = 300  # dots per initialisation and split
@@ -66,7 +69,9 @@ def composition(counts: pl.DataFrame) -> dict:
 def cluster_sizes(counts: pl.DataFrame) -> dict:
     """Bars on a log scale; `counts`: size (label of a doubling range), clusters."""
     base = alt.Chart(counts).encode(
-        x=alt.X("size:O", sort=counts["size"].to_list(), title="Members of a cluster").axis(labelAngle=0),
+        x=alt.X("size:O", sort=counts["size"].to_list(), title="Members of a cluster").axis(
+            labelAngle=0, labelOverlap=True
+        ),
         y=alt.Y("clusters:Q", title="Clusters (log scale)")
         .scale(type="log", domain=[0.5, 2 * counts["clusters"].max()], nice=False)
         .axis(values=[10**power for power in range(9)], format="~s"),
@@ -79,7 +84,7 @@ def cluster_sizes(counts: pl.DataFrame) -> dict:
         .encode(
             x=alt.X("size:O", sort=counts["size"].to_list()),
             y="clusters:Q",
-            text=alt.Text("clusters:Q", format=",~s"),
+            text=alt.Text("clusters:Q", format=".3~s"),
         )
     )
     return specification(base.mark_bar(color=PURPLE) + labels, "Number of clusters by cluster size, on a log scale")
@@ -89,17 +94,16 @@ def leakage(summary: pl.DataFrame, description: str) -> dict:
     """Share of items with a relative, over the identity asked; `summary`: part, target, strand, identity, fraction."""
     rows = summary.with_columns(against=pl.format("{}, {}", "target", "strand"))
     names = rows["against"].unique(maintain_order=True).to_list()
-    chart = (
-        alt.Chart(rows.select("part", "against", "identity", "items", "covered", "fraction"))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("identity:Q", title="Identity of at least").scale(domain=[0.5, 1], nice=False),
-            y=alt.Y("fraction:Q", title="Share of the items").scale(domain=[0, 1]).axis(format="%"),
-            color=alt.Color("against:N", title=None, sort=names).scale(domain=names, range=PALETTE[: len(names)]),
-            strokeDash=alt.StrokeDash("part:N", title=None),
-            tooltip=["part:N", "against:N", "identity:Q", "covered:Q", "items:Q"],
-        )
+    colours = alt.Scale(domain=names, range=PALETTE[: len(names)])
+    base = alt.Chart(rows.select("part", "against", "identity", "items", "covered", "fraction")).encode(
+        x=alt.X("identity:Q", title="Identity of at least").scale(domain=[0.5, 1], nice=False),
+        y=alt.Y("fraction:Q", title="Share of the items").scale(domain=[0, 1]).axis(format="%"),
+        color=alt.Color("against:N", title=None, sort=names, scale=colours, legend=TWO_COLUMNS),
+        tooltip=["part:N", "against:N", "identity:Q", "covered:Q", "items:Q"],
     )
+    # The dashes on lines alone: a legend of points shows none.
+    parts = alt.StrokeDash("part:N", title=None, legend=alt.Legend(columns=1))
+    chart = base.mark_line().encode(strokeDash=parts) + base.mark_circle(size=50, opacity=1)
     return specification(chart, description)
 
 
@@ -113,7 +117,9 @@ def shares(rows: pl.DataFrame, title: str, description: str) -> dict:
             y=alt.Y("class:N", sort=classes, title=title),
             yOffset=alt.YOffset("set:N", sort=sets),
             x=alt.X("fraction:Q", title="Share").axis(format="%"),
-            color=alt.Color("set:N", title=None, sort=sets).scale(domain=sets, range=PALETTE[: len(sets)]),
+            color=alt.Color("set:N", title=None, sort=sets, legend=TWO_COLUMNS).scale(
+                domain=sets, range=PALETTE[: len(sets)]
+            ),
             tooltip=["class:N", "set:N", alt.Tooltip("fraction:Q", format=".2%")],
         )
     )

@@ -64,17 +64,19 @@ def scan(manifest: Path) -> pl.LazyFrame:
 
 
 def headline(sources: Sources, ledger: pl.DataFrame) -> list[dict]:
-    rules = dict(ledger.group_by("rule").agg(pl.col("records").sum()).iter_rows())
-    counts = provenance.load(sources.clusters)["counts"]
+    rules = dict(ledger.group_by("rule", maintain_order=True).agg(pl.col("records").sum()).iter_rows())
+    counts, audit = provenance.load(sources.clusters)["counts"], provenance.load(sources.audit)["counts"]
     letters = scan(sources.sequences).select(pl.col("length").cast(pl.Int64).sum()).collect().item()
-    unique = counts["sequences"]
+    merged, dropped = rules["merged"], {rule: n for rule, n in rules.items() if rule not in ("in", "kept", "merged")}
+    reasons = ", ".join(numbers.words(rule) for rule, number in dropped.items() if number) or "no rule applied"
+    held_out = "for validation, never trained on"
     return [
         numbers.tile(f"{rules['in']:,}", "records in", f"from {ledger['source'].n_unique()} sources"),
-        numbers.tile(
-            f"{unique:,}", "unique sequences", f"{letters:,} nt; {rules['merged']:,} records merged into them"
-        ),
+        numbers.tile(f"{sum(dropped.values()):,}", "records left out", reasons),
+        numbers.tile(f"{counts['sequences']:,}", "unique sequences", f"{letters:,} nt; {merged:,} records merged"),
         numbers.tile(f"{counts['clusters']:,}", "clusters", "each gives one sequence per epoch"),
         numbers.tile(f"{counts['singletons']:,}", "clusters of one", f"the largest has {counts['largest']:,} members"),
+        numbers.tile(f"{audit['validation_clusters']:,}", "held-out clusters", held_out),
     ]
 
 

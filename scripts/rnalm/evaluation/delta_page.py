@@ -43,6 +43,7 @@ def build(folder: Path, before: Corpus, after: Corpus) -> str:
         "sources": sources(found),
         "records": figures.add(records(found), "Records by source"),
         "types": types(found),
+        "most_types": MOST_TYPES,
         "fates": [(*MEANINGS[what], found["clusters"][what]) for what in FATES],
         "clusters": clusters(tables["clusters"], before, after),
         "examples": {name: sequences(tables[name]) for name in ("new", "withdrawn")},
@@ -94,7 +95,7 @@ def records(found: dict) -> dict:
     chart = chart.encode(
         y=alt.Y("source:N", title=None),
         x=alt.X("records:Q", title="Share of the records of both corpora").stack("normalize").axis(format="%"),
-        color=alt.Color("what:N", title=None, scale=colours, sort=list(WHAT), legend=alt.Legend(columns=2)),
+        color=alt.Color("what:N", title=None, scale=colours, sort=list(WHAT), legend=charts.TWO_COLUMNS),
         order="order:Q",
         tooltip=["source:N", "what:N", alt.Tooltip("records:Q", format=",")],
     )
@@ -119,7 +120,9 @@ def type_bars(types: list[dict]) -> dict:
     bars = alt.Chart(pl.DataFrame(rows)).mark_bar()
     bars = bars.encode(
         y=alt.Y("type:N", title=None, sort=[row["type"] for row in shown]),
-        x=alt.X("sequences:Q", title="Sequences withdrawn (left) and new (right)").axis(format="~s"),
+        x=alt.X("sequences:Q", title=["Sequences withdrawn (left)", "and new (right)"]).axis(
+            labelExpr="format(abs(datum.value), '~s')"
+        ),
         color=alt.Color("what:N", title=None, scale=colours),
         tooltip=["type:N", "what:N", alt.Tooltip("count:Q", format=",")],
     )
