@@ -162,7 +162,7 @@ def test_manifest_counts(drawn, sequences):
         "fragments": sum(len(sequences[digest]) > 90 for digest in frame["digest"]),
     }
     typed = sum(len(sequences[digest]) > 120 for digest in frame["digest"])
-    assert manifest["notes"]["composition"] == {"rRNA": typed, "unknown": frame.height - typed}
+    assert manifest["notes"]["composition"] == {"rRNA": typed, "not stated": frame.height - typed}
 
 
 def test_missing_manifest(inputs, tmp_path):

@@ -114,7 +114,7 @@ def test_composition(audited):
         else:
             assert found == {
                 "rRNA": some["rna_type"].is_not_null().sum(),
-                "unknown": some["rna_type"].is_null().sum(),
+                "not stated": some["rna_type"].is_null().sum(),
             }
             assert lengths["sequences"].to_list() == [
                 some["length"].is_between(50, 99).sum(),

@@ -17,6 +17,7 @@ import polars as pl
 
 from rnalm import provenance
 from rnalm.corpus import draws, partitions, succession
+from rnalm.sequences.headers import NO_TYPE
 
 ROWS_PER_RANGE = 500_000
 RECORDS_PER_BUCKET = 1_000_000
@@ -25,7 +26,6 @@ RECORD = ["source", "accession"]
 ITEM = ["split", "part", "id", "strand"]
 RELATIVE = ["identity", "nearest"]
 IDENTITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-NO_TYPE = "not stated"
 
 
 @dataclass

@@ -20,11 +20,12 @@ import polars as pl
 from rnalm import provenance
 from rnalm.errors import InputError
 from rnalm.progress import Progress
+from rnalm.sequences.headers import NO_TYPE
 
 ROWS = 1_000_000  # of the table of clusters that are read at a time
 # First lengths of the classes of length, nt.
 LENGTHS = (1, 50, 100, 200, 400, 600, 1024, 2048, 4096)
-LENGTH_NAMES = [f"{first}-{end - 1}" for first, end in pairwise(LENGTHS)] + [f"{LENGTHS[-1]}-"]
+LENGTH_NAMES = [*(f"{first}-{end - 1}" for first, end in pairwise(LENGTHS)), f"{LENGTHS[-1]}+"]
 REDRAW = "delete its manifest and draw again"
 
 
@@ -76,7 +77,7 @@ def load(sequences, clusters, excluded=None) -> Corpus:
     """The corpus behind the manifests of deduplicate, cluster and exclude; InputError if they do not fit together."""
     parts = provenance.outputs(sequences, ".parquet")
     digests = np.concatenate([keys(pl.read_parquet(part, columns=["digest"])["digest"]) for part in parts])
-    described = pl.scan_parquet(parts).select("length", pl.col("rna_type").fill_null("unknown"))
+    described = pl.scan_parquet(parts).select("length", pl.col("rna_type").fill_null(NO_TYPE))
     names = described.select(pl.col("rna_type").unique().sort()).collect()["rna_type"].to_list()
     columns = described.cast({"rna_type": pl.Enum(names)}).collect()
     lengths = columns["length"].to_numpy()

@@ -17,6 +17,7 @@ from rnalm import files, provenance, randomness
 from rnalm.corpus import partitions
 from rnalm.errors import InputError
 from rnalm.progress import Progress
+from rnalm.sequences.headers import NO_TYPE
 
 VALIDATION = "validation"  # stands where an epoch's number stands in keys
 SCHEMA = {"digest": pl.String, "cluster": pl.String}
@@ -74,7 +75,7 @@ def uniform(digests: pl.Series, *purpose) -> pl.Series:
 def write(parts: list[Path], chosen: pl.DataFrame, seed: int, epoch, crop: int, rows_per_shard: int, folder: Path):
     """Write the chosen rows as `folder`/shard-00000.parquet..., their sequences looked up in `parts` and cropped.
 
-    Returns counts {rows, nucleotides, fragments} and composition {rna_type: rows}, "unknown" where none is given.
+    Returns counts {rows, nucleotides, fragments} and composition {rna_type: rows}, NO_TYPE where none is given.
     Raises InputError if a chosen digest is not in `parts`.
     """
     shards = folder / "shards"
@@ -90,7 +91,7 @@ def write(parts: list[Path], chosen: pl.DataFrame, seed: int, epoch, crop: int, 
         counts["rows"] += shard.height
         counts["nucleotides"] += shard["sequence"].str.len_bytes().sum()
         counts["fragments"] += shard["is_fragment"].sum()
-        composition.update(dict(shard["rna_type"].fill_null("unknown").value_counts().iter_rows()))
+        composition.update(dict(shard["rna_type"].fill_null(NO_TYPE).value_counts().iter_rows()))
         progress(f"{counts['rows']:,} of {chosen.height:,} rows written")
     shutil.rmtree(shards)
     return dict(counts), dict(sorted(composition.items()))

@@ -4,6 +4,8 @@ from collections import Counter
 
 import polars as pl
 
+from rnalm.sequences.headers import NO_TYPE
+
 LENGTH_BINS = 40
 MOST_FAMILIES = 12
 MOST_COMBINATIONS = 16
@@ -24,7 +26,7 @@ def length_counts(sequences: pl.LazyFrame) -> pl.DataFrame:
 
 def family_counts(sequences: pl.LazyFrame) -> pl.DataFrame:
     """`family, sequences` of the commonest families, the rest in one row."""
-    families = sequences.select(family=pl.col("rna_type").fill_null("not stated"))
+    families = sequences.select(family=pl.col("rna_type").fill_null(NO_TYPE))
     counts = families.group_by("family").agg(sequences=pl.len()).sort(["sequences", "family"], descending=[True, False])
     counts = counts.collect().with_columns(pl.col("sequences").cast(pl.Int64))
     rest = counts[MOST_FAMILIES:]
@@ -69,7 +71,7 @@ def largest_clusters(members: pl.LazyFrame, sequences: pl.LazyFrame) -> pl.DataF
     kinds = described.group_by("cluster").agg(
         shortest=pl.col("length").min(),
         longest=pl.col("length").max(),
-        types=pl.col("rna_type").fill_null("not stated").value_counts(sort=True).head(3).struct.field("rna_type"),
+        types=pl.col("rna_type").fill_null(NO_TYPE).value_counts(sort=True).head(3).struct.field("rna_type"),
     )
     return largest.join(kinds, on="cluster", maintain_order="left").with_columns(
         pl.col("types").list.sort().list.join(", ")

@@ -10,11 +10,12 @@ import altair as alt
 import polars as pl
 
 from rnalm import provenance
-from rnalm.corpus.delta import NO_TYPE, Corpus
+from rnalm.corpus.delta import Corpus
 from rnalm.corpus.succession import FATES
 from rnalm.evaluation import charts, numbers, page
 from rnalm.evaluation.figures import Figures
 from rnalm.files import read_json
+from rnalm.sequences.headers import NO_TYPE
 
 MOST_TYPES = 14
 MOST_EXAMPLES = 8

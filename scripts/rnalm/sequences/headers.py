@@ -11,6 +11,7 @@ import re
 import polars as pl
 
 SPACE = " \t\n\v\f\r"
+NO_TYPE = "not stated"  # what stands for a type that is null, where types are counted
 # NCBI writes `gi|number|database|accession|` (before 2016) and `database|accession|`.
 NCBI = r"^(?:gi\|[^|]*\|)?(?:ref|gb|emb|dbj|tpg|tpe|tpd)\|([^|]+)"
 TAGS = r"(?:(?:^| )\[(?:moltype|rna_type|taxid)=[^\[\]]*\])+$"
