@@ -18,3 +18,11 @@ def report_path(report_arguments) -> Path:
     done = report_fixture.report(report_arguments)
     assert done.returncode == 0, done.stderr
     return Path(report_arguments[report_arguments.index("--manifest") + 1]).with_name("index.html")
+
+
+@pytest.fixture
+def no_gradients():
+    import torch  # takes seconds, and most tests do without
+
+    with torch.no_grad():
+        yield

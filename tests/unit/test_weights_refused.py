@@ -1,0 +1,162 @@
+"""Files that do not fit a layout, and models that a layout cannot hold, are refused in one line."""
+
+import json
+
+import pytest
+import rnalm
+import torch
+from published_weights import HEADS, SEQUENCE, imported, published, published_head, refused, rnalm_
+from rnalm.errors import InputError
+from rnalm.models import directory, finetuned, registry
+from rnalm.models.exchange import transfer
+from safetensors.torch import load_file, save_file
+from small_models import ERNIE_RNA, GOLDEN, RNARET
+
+pytestmark = pytest.mark.usefixtures("no_gradients")
+
+
+def without(state: dict, *names: str) -> dict:
+    return {name: tensor for name, tensor in state.items() if name not in names}
+
+
+BAD = {
+    "missing": (
+        lambda: without(published("rinalmo"), "lm_mask_head.linear1.bias", "lm_mask_head.linear2.bias"),
+        ("lacks the tensors lm_mask_head.linear1.bias, lm_mask_head.linear2.bias",),
+    ),
+    "unknown": (
+        lambda: published("rinalmo") | {f"extra{i}": torch.ones(1) for i in range(5)},
+        ("has unknown entries extra0, extra1, extra2 and 2 more",),
+    ),
+    "shape": (
+        lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.ones(61)},
+        ("other shapes", "lm_mask_head.linear1.bias"),
+    ),
+    "no threshold": (lambda: without(published_head("structure"), "threshold"), ("without its threshold",)),
+    "no scaler": (lambda: without(published_head("ribosome"), "scaler._std"), ("without its threshold or scaler",)),
+    "other head": (
+        lambda: {f"lm.{n}": t for n, t in published("rinalmo").items()} | {"pred_head.attention.weight": torch.ones(1)},
+        ("head of unknown form", "structure, mean ribosome load, splice sites and ncRNA families"),
+    ),
+    "other family": (lambda: published("rnaret"), ("has no tensor embedding.weight", "--from")),
+    "no tensor": (
+        lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": 3},
+        ("no tensors under", "linear1.bias"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_file_that_does_not_fit(tmp_path, capsys, case):
+    make, expected = BAD[case]
+    torch.save(make(), tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "rinalmo", "bad.pt", *expected)
+
+
+def test_heads_that_do_not_divide_the_width(tmp_path, capsys):
+    torch.save(published("rinalmo"), tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "rinalmo", "width 60", "--heads", heads=7)
+    refused(capsys, tmp_path / "bad.pt", "rinalmo", "0 attention heads", heads=0)
+    refused(capsys, tmp_path / "bad.pt", "rinalmo", "-3 attention heads", heads=-3)
+
+
+@pytest.mark.parametrize("layout", ["ernie-rna", "rnaret", "multimolecule"])
+def test_a_rinalmo_by_another_layout(tmp_path, capsys, layout):
+    torch.save(published("rinalmo"), tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", layout)
+
+
+def test_another_decay(tmp_path, capsys):
+    torch.save(published("rnaret") | {"retnet_rel_pos.decay": torch.zeros(4)}, tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "rnaret", "retnet_rel_pos.decay")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"vocab_size": 26}, "vocab_size 26"),
+        ({"model_type": "bert"}, "model_type 'bert'"),
+        ({"position_embedding_type": "absolute"}, "position_embedding_type 'absolute'"),
+        ({"hidden_size": None}, "hidden_size"),
+        ({"num_attention_heads": 0}, "num_attention_heads"),
+        ({"num_attention_heads": 7}, "width 72 for 7 attention heads"),
+        ({"hidden_size": 84}, "other shapes"),
+        ({"num_hidden_layers": 2}, "unknown entries model.encoder.layer.2."),
+        ({"num_hidden_layers": 4}, "lacks the tensors model.encoder.layer.3."),
+    ],
+)
+def test_another_multimolecule(tmp_path, capsys, change, expected):
+    imported(tmp_path, published("ernie_rna"), "ernie_rna")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    config = tmp_path / "theirs" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    refused(capsys, tmp_path / "theirs", "multimolecule", expected)
+    for broken in ("{", "[1]", "3"):
+        config.write_text(broken)
+        refused(capsys, tmp_path / "theirs", "multimolecule", "config.json")
+
+
+def test_tensors_of_multimolecule_that_do_not_fit(tmp_path, capsys):
+    imported(tmp_path, published("rinalmo"), "rinalmo")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    file = tmp_path / "theirs" / "model.safetensors"
+    tensors = load_file(file)
+    layer = "model.encoder.layer.0.attention."
+    for name, tensor in (
+        ("model.embeddings.word_embeddings.weight", torch.ones(26, 60)),
+        (f"{layer}self.query.weight", torch.ones(60, 59)),
+        (f"{layer}self.query.weight", torch.ones(())),
+        (f"{layer}output.dense.weight", torch.ones(60, 61)),
+    ):
+        save_file(tensors | {name: tensor}, file)
+        refused(capsys, tmp_path / "theirs", "multimolecule")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    torch.save(published("rinalmo"), tmp_path / "good.pt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        rnalm_(
+            *("import-weights", tmp_path / "good.pt", "--from", "rinalmo"),
+            *("--heads", 6, "--out", tmp_path / "file" / "model"),
+        )
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_nothing_is_written_over(tmp_path, capsys):
+    imported(tmp_path, published("rnaret"), "rnaret")
+    with pytest.raises(InputError, match="is there already"):
+        transfer.import_weights(tmp_path / "model.pt", "rnaret", tmp_path / "model")
+    with pytest.raises(InputError, match="is there already"):
+        transfer.export_weights(directory.load(tmp_path / "model"), "rnaret", tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "head", "layout", "expected"),
+    [
+        (RNARET, None, "rinalmo", "family rnaret"),
+        (RNARET, None, "multimolecule", "has no rnaret"),
+        (GOLDEN, None, "ernie-rna", "family rinalmo"),
+        (RNARET, HEADS["structure"][1], "rnaret", "no head of kind 'pairs'"),
+        (GOLDEN, HEADS["coding"][1], "rinalmo", "no head of kind 'positions'"),
+        (GOLDEN, HEADS["splice"][1], "multimolecule", "no such head"),
+        (GOLDEN, HEADS["structure"][1] | {"width": 8}, "multimolecule", "no such head"),
+        (GOLDEN, HEADS["ribosome"][1] | {"padded_to": 0}, "rinalmo", "no place for padded_to"),
+        (RNARET, HEADS["rnaret_structure"][1] | {"threshold": 0.4}, "rnaret", "no place for threshold"),
+        (ERNIE_RNA | {"pair_hidden": 5}, None, "multimolecule", "other shapes"),
+    ],
+)
+def test_what_a_layout_cannot_hold(tmp_path, settings, head, layout, expected):
+    model = finetuned.build(registry.build(settings), head) if head else None
+    made = model.encoder if model else registry.build(settings)
+    directory.save(tmp_path / "ours", made, "# card", model, head)
+    with pytest.raises(InputError, match=expected) as error:
+        transfer.export_weights(directory.load(tmp_path / "ours"), layout, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_a_head_that_is_not_for_structures_does_not_fold(tmp_path):
+    imported(tmp_path, published_head("splice"), "rinalmo")
+    with pytest.raises(InputError, match="without a structure head"):
+        rnalm.load(tmp_path / "model").fold([SEQUENCE])
