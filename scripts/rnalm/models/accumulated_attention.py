@@ -20,20 +20,37 @@ from torch.utils.checkpoint import checkpoint
 CARRIED = 1024
 # Logits of one tile: 64 MiB in fp32.
 TILE = 1 << 24
+# Carried logits of one tile on a CPU: 4 MiB, which stay in its cache from the product to the softmax.
+CACHED = 1 << 20
 
 
 class Carried:
-    """logits: (sequences, heads, T, T) fp32, of the layers so far."""
+    """tiles: the logits of the layers so far, (sequences * heads, T, T) fp32 in parts of at most TILE or CACHED."""
 
     def __init__(self, table: torch.Tensor, classes: torch.Tensor):
-        self.logits = table[:, classes[:, :, None], classes[:, None, :]].transpose(0, 1).contiguous()
+        limit = CACHED if table.device.type == "cpu" else TILE
+        self.heads, self.matrices_per_tile = len(table), max(1, limit // classes.shape[1] ** 2)
+        # A query's row of the table times a key's one-hot class.
+        rows = table[:, classes].transpose(0, 1)
+        one_hot = F.one_hot(classes, table.shape[1]).to(table.dtype)[:, None].expand_as(rows)
+        self.tiles = [row @ key.mT for row, key in zip(self._tiled(rows), self._tiled(one_hot), strict=True)]
 
     def attend(self, q, k, v, dropout: float) -> torch.Tensor:
         """Add q k^T to the logits and attend by them; q, k, v: (sequences, heads, T, head_dim) -> like v."""
-        # In place: the largest tensor there is, and no backward pass needs its former values.
-        self.logits.flatten(0, 1).baddbmm_(*(x.float().flatten(0, 1) for x in (q, k.mT)))
-        weights = F.dropout(self.logits.softmax(dim=-1), dropout, dropout > 0)
-        return weights.to(v.dtype) @ v
+        outputs = []
+        for logits, query, key, value in zip(self.tiles, *map(self._tiled, (q.float(), k.float(), v)), strict=True):
+            # In place: the largest tensor there is, and no backward pass needs its former values.
+            logits.baddbmm_(query, key.mT)
+            weights = F.dropout(logits.softmax(dim=-1), dropout, dropout > 0)
+            outputs.append(weights.to(v.dtype) @ value)
+        return torch.cat(outputs).unflatten(0, (-1, self.heads))
+
+    def matrices(self) -> torch.Tensor:
+        """A copy of the logits: (sequences, heads, T, T)."""
+        return torch.cat(self.tiles).unflatten(0, (-1, self.heads))
+
+    def _tiled(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return x.flatten(0, 1).split(self.matrices_per_tile)
 
 
 class Concatenated:
@@ -70,7 +87,8 @@ class PairLogits:
         shaped = [
             part.view(count, length) for part, (length, count) in zip(self._parts(classes), self.runs, strict=True)
         ]
-        self.parts = [(Carried if part.shape[1] <= carried else Concatenated)(table, part) for part in shaped]
+        with torch.autocast(table.device.type, enabled=False):
+            self.parts = [(Carried if part.shape[1] <= carried else Concatenated)(table, part) for part in shaped]
 
     def attend(self, q, k, v, dropout: float = 0.0) -> torch.Tensor:
         """q, already scaled, k, v of one layer: (tokens, heads, head_dim) -> like v."""
@@ -83,7 +101,7 @@ class PairLogits:
 
     def matrices(self) -> list[torch.Tensor]:
         """A copy of the logits so far, where they are carried: one (heads, T, T) fp32 tensor per sequence."""
-        return [logits.clone() for part in self.parts for logits in part.logits]
+        return [logits for part in self.parts for logits in part.matrices()]
 
     def _parts(self, stream: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return stream.split(self.sizes)
