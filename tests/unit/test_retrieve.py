@@ -16,7 +16,7 @@ from faulty_server import Always, Drop, FaultyServer, Refuse, Slow
 from retrieval import DEMO, LOCK, NAME, ROOT, SSU, fasta, fetch, names, ranges, release
 from rnalm import provenance
 from rnalm.errors import InputError
-from rnalm.sequences import progress, retrieve, transfer
+from rnalm.sequences import meter, retrieve, transfer
 from rnalm.sequences.releases import load_release
 
 # (source, release of the shipped lock, where it lies on the mirrors, the corpus's files or databases)
@@ -311,8 +311,8 @@ def test_progress_is_plain_lines_in_a_log(server, tmp_path, capsys, monkeypatch)
     server.files = {NAME: SSU}
     fetch(server, tmp_path)
     assert capsys.readouterr().err == f"a.fa.gz: {len(SSU):,} bytes\n"
-    meter = progress.Meter()
-    meter.files, meter.bytes = 3, 5_000_000
-    monkeypatch.setattr(progress, "INTERVAL", 0)
-    meter.tell()
+    shown = meter.Meter()
+    shown.files, shown.bytes = 3, 5_000_000
+    monkeypatch.setattr(meter, "INTERVAL", 0)
+    shown.tell()
     assert capsys.readouterr().err.startswith("0 of 3 files, 5.0 MB, ")

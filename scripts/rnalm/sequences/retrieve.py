@@ -27,7 +27,7 @@ from rnalm.sequences import checksums, integrity
 from rnalm.sequences.compression import open_binary
 from rnalm.sequences.integrity import Damaged
 from rnalm.sequences.listings import ARCHIVE, READERS, Listed, Listing
-from rnalm.sequences.progress import Meter
+from rnalm.sequences.meter import Meter
 from rnalm.sequences.releases import File, Release, join, local_path, resolve
 from rnalm.sequences.transfer import CONNECTIONS, Client, Transfer, Version, state_of
 
