@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 from Bio import AlignIO, SeqIO, bgzf
+from real_data import from_data
 from rnalm.errors import InputError
 from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.stockholm import rfam_type
@@ -22,16 +23,8 @@ from rnalm.sequences.stockholm import rfam_type
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "resources/demo/rfam"
 TRNA = DEMO / "fasta_files/tRNA.fa.gz"
-DATA = ROOT.parent / "shared" / "data"
 FLAT_FILES = ("biomol_ncRNA_RNase_MRP_RNA", "biomol_ncRNA_RNase_P_RNA", "lncrna", "sno-rna")
 needs_blast = pytest.mark.skipif(shutil.which("blastdbcmd") is None, reason="BLAST+ is not installed")
-
-
-def from_data(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
-    return path
 
 
 def text_of(path, format):

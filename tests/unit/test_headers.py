@@ -9,20 +9,13 @@ import pytest
 from Bio import SeqIO
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import from_data
 from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.headers import parse
 from rnalm.sequences.readers import read_fasta
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
 FLAT_FILES = ("biomol_ncRNA_RNase_MRP_RNA", "biomol_ncRNA_RNase_P_RNA", "lncrna", "sno-rna")
-
-
-def from_data(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
-    return path
 
 
 def headers_of(path, format):

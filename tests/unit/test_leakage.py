@@ -9,12 +9,11 @@ from pathlib import Path
 import made_corpus as made
 import polars as pl
 import pytest
+from real_data import DATA
 from rnalm import cli
 from rnalm.corpus import containment, leakage, mmseqs, search
 from rnalm.corpus.containment import reverse_complement
 from rnalm.errors import InputError
-
-DATA = made.ROOT.parent / "shared" / "data"
 
 
 def random_rna(generator, length: int) -> str:

@@ -1,16 +1,16 @@
 """Dot-brackets: every kind of bracket, round trips on real and on random structures, one line for wrong ones."""
 
 import gzip
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import DATA
 from rnalm.errors import InputError
 from rnalm.structure.files import Structure, parse_st, write_dbn
 from rnalm.structure.notation import dot_bracket, parse_dot_bracket
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "structure"
+REAL = DATA / "structure"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the bpRNA sets are not on this machine")
 
 

@@ -6,20 +6,13 @@ from pathlib import Path
 import needletail
 import pyarrow
 import pytest
+from real_data import from_data
 from rnalm.errors import InputError
 from rnalm.sequences.readers import FastaRecord, read_fasta
 
 ROOT = Path(__file__).parents[2]
 DEMO = sorted((ROOT / "resources/demo/rfam/fasta_files").glob("*.fa.gz"))
-DATA = ROOT.parent / "shared" / "data"
 TRNA = next(path for path in DEMO if path.name == "tRNA.fa.gz")
-
-
-def from_data(name):
-    path = DATA / name
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
-    return path
 
 
 def error_of(path):

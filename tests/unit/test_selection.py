@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from real_data import from_data
 from rnalm.errors import InputError
 from rnalm.sequences import headers
 from rnalm.sequences.formats import fasta_text
@@ -15,14 +16,6 @@ from rnalm.sequences.selection import NOT_SELECTED, Tally, load
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "resources/nt_rules.yaml"
-DATA = ROOT.parent / "shared" / "data"
-
-
-def from_data(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
-    return path
 
 
 def records(*rows):

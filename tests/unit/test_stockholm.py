@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from real_data import from_data
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.readers import read_fasta, read_stockholm
@@ -13,7 +14,6 @@ from rnalm.structure.notation import parse_dot_bracket
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "resources/demo/rfam"
 SEED = DEMO / "Rfam.seed.gz"
-DATA = ROOT.parent / "shared" / "data"
 CANONICAL = {"AT", "TA", "GC", "CG", "GT", "TG"}
 BLOCK = """# STOCKHOLM 1.0
 #=GF ID   hairpin
@@ -95,9 +95,7 @@ def test_a_pair_with_a_gap_on_either_side_is_dropped():
 
 
 def test_rfam_as_released():
-    path = DATA / "rfam" / "Rfam.14.2.seed.gz"
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
+    path = from_data("rfam/Rfam.14.2.seed.gz")
     families = list(read_stockholm(path))
     assert len(families) == 3026
     assert sum(len(family.rows) for family in families) == 72_262

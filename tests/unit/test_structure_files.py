@@ -1,16 +1,16 @@
 """Files of secondary structures: what is written is read back, in every format; wrong files end in one line."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import DATA
 from rnalm.errors import InputError
 from rnalm.structure.files import Structure, read, write_bpseq, write_ct, write_dbn
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "structure"
+SHARED = DATA / "structure"
 
 
 def made(seed: int, length: int, name: str) -> Structure:

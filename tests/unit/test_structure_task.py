@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from real_data import DATA
 from rnalm import provenance
 from rnalm.errors import InputError
 from rnalm.sequences import releases
@@ -18,7 +19,7 @@ from rnalm.sequences.alphabet import normalise
 from rnalm.tasks import structure
 
 ROOT = Path(__file__).parents[2]
-REAL = ROOT.parent / "shared" / "data" / "structure"
+REAL = DATA / "structure"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the bpRNA sets are not on this machine")
 SEEDS = ROOT / "resources" / "demo" / "rfam" / "Rfam.seed.gz"
 DEMO = yaml.safe_load((ROOT / "config" / "tasks" / "structure_demo.yaml").read_text())
