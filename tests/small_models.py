@@ -96,6 +96,11 @@ def ernie_rna(**changes) -> torch.nn.Module:
     return model.eval()
 
 
+def close(ours, expected, scale: float = 1.0) -> None:
+    """The same numbers as recorded ones, to 1e-5 of `scale`."""
+    torch.testing.assert_close(ours, torch.as_tensor(expected), rtol=0, atol=1e-5 * scale)
+
+
 @functools.cache
 def transfer_rnas() -> tuple[Record, ...]:
     """The demo's tRNAs of known structure, those without letters beyond A, C, G, T, in file order."""

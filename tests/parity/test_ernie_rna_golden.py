@@ -10,27 +10,18 @@ from rnalm.models.ernie_rna import PUBLISHED_NAMES, PUBLISHED_UNUSED
 from rnalm.models.names import rename
 from rnalm.tokens.ernie_rna import TOKENISER, TOKENS
 from rnalm.tokens.packing import pack
-from small_models import MULTIMOLECULE, ROOT, ernie_rna
+from small_models import MULTIMOLECULE, ROOT, close, ernie_rna
 
+pytestmark = pytest.mark.usefixtures("no_gradients")
 GOLDEN = golden.load("ernie_rna")
 SEQUENCES = GOLDEN["sequences"].tolist()
 EVERY = pytest.mark.parametrize("index", range(len(SEQUENCES)))
 SHARED = [token for token in TOKENS if token in MULTIMOLECULE]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_gradients():
-    with torch.no_grad():
-        yield
-
-
 @pytest.fixture(scope="module")
 def model():
     return ernie_rna()
-
-
-def close(ours, golden) -> None:
-    torch.testing.assert_close(ours, torch.as_tensor(golden), rtol=0, atol=1e-5)
 
 
 def columns(logits, tokens) -> np.ndarray:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.models import registry
 from rnalm.tokens.packing import from_padded, pack, to_padded
-from small_models import RNARET, encoder, ernie_rna
+from small_models import RNARET, close, encoder, ernie_rna
 
 
 def fresh_rnaret(k: int) -> torch.nn.Module:
@@ -22,6 +22,7 @@ MODELS = {
     **{f"rnaret-{k}mer": fresh_rnaret(k) for k in (1, 3, 5)},
 }
 FAMILY = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+pytestmark = pytest.mark.usefixtures("no_gradients")
 FEW = settings(max_examples=15, deadline=None)
 RNA = st.text(alphabet="ACGTNRYI", min_size=1, max_size=30)
 # A pack has runs of equal lengths, short and long ones, more than a chunk of the retention.
@@ -29,19 +30,9 @@ LENGTHS = (12, 12, 1, 300, 57, 57, 57, 2, 140)
 SEQUENCES = ["".join(np.random.default_rng(i).choice(list("ACGUN"), n)) for i, n in enumerate(LENGTHS)]
 
 
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.no_grad():
-        yield
-
-
 def hidden(model, sequences) -> tuple[torch.Tensor, ...]:
     batch = pack([model.tokeniser.encode(sequence) for sequence in sequences])
     return batch.split(model(batch))
-
-
-def close(ours, expected) -> None:
-    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 
 @FAMILY

@@ -11,8 +11,9 @@ from rnalm.models.heads import PairHead
 from rnalm.models.rinalmo import token_dropout
 from rnalm.tokens.packing import from_padded, pack, to_padded
 from rnalm.tokens.rinalmo import MASK, PAD, encode
-from small_models import ROOT, encoder, weights_by_rule
+from small_models import ROOT, close, encoder, weights_by_rule
 
+pytestmark = pytest.mark.usefixtures("no_gradients")
 GOLDEN = golden.load("rinalmo")
 SEQUENCES = GOLDEN["sequences"].tolist()
 EVERY = pytest.mark.parametrize("index", range(len(SEQUENCES)))
@@ -23,12 +24,6 @@ SIZES = {
     "mega": (148_056_972, 399),
     "giga": (650_901_793, 438),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_gradients():
-    with torch.no_grad():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +41,6 @@ def ids(index: int) -> np.ndarray:
     if index == 2:
         encoded[[3, 7]] = MASK
     return encoded
-
-
-def close(ours, golden) -> None:
-    torch.testing.assert_close(ours, torch.as_tensor(golden), rtol=0, atol=1e-5)
 
 
 # The authors' numbers

@@ -11,15 +11,10 @@ from rnalm.tokens.kmer import CLS, MASK, PAD, UNKNOWN
 from rnalm.tokens.packing import pack
 from small_models import ROOT, rnaret
 
+pytestmark = pytest.mark.usefixtures("no_gradients")
 GOLDEN = golden.load("rnaret")
 EVERY = pytest.mark.parametrize(("k", "length"), [(k, length) for k in (1, 3) for length in (7, 80, 300)])
 PARAMETERS = {1: 11_810_688, 3: 11_856_768, 5: 12_594_048}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_gradients():
-    with torch.no_grad():
-        yield
 
 
 @pytest.fixture(scope="module")

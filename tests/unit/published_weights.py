@@ -115,10 +115,6 @@ def imported(tmp_path, content, family: str, name: str = "model") -> directory.M
     return directory.load(tmp_path / name)
 
 
-def close(ours, expected, scale: float = 1.0) -> None:
-    torch.testing.assert_close(ours, torch.as_tensor(expected), rtol=0, atol=1e-5 * scale)
-
-
 def equal(ours: dict, expected: dict) -> None:
     assert ours.keys() == expected.keys()
     for name, tensor in expected.items():

@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from published_weights import ENCODERS, HEADS, MEAN, SEQUENCE, STD, close, head_tensors, imported, published_head
+from published_weights import ENCODERS, HEADS, MEAN, SEQUENCE, STD, head_tensors, imported, published_head
 from rnalm.tokens.packing import pack
+from small_models import close
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from published_weights import ENCODERS, HEADS, SEQUENCE, THRESHOLD, close, equal, imported, published, refused, rnalm_
+from published_weights import ENCODERS, HEADS, SEQUENCE, THRESHOLD, equal, imported, published, refused, rnalm_
 from rnalm import golden
 from rnalm.files import sha256
 from rnalm.models import directory, finetuned, registry
@@ -15,7 +15,7 @@ from rnalm.models.exchange import multimolecule, transfer
 from rnalm.models.rnaret import computed_tensors
 from rnalm.tokens.packing import pack
 from safetensors.torch import save_file
-from small_models import by_rule, drawn, rnaret
+from small_models import by_rule, close, drawn, rnaret
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
