@@ -6,7 +6,6 @@ name is the earlier or the new one as a whole, and a folder of shards holds one 
 everything is as if nothing had happened, byte for byte, and nothing else is left.
 """
 
-import http.server
 import json
 import os
 import random
@@ -15,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from faulty_server import Always, FaultyServer, Slow
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "resources/demo/rfam/fasta_files"
@@ -74,46 +73,13 @@ NEW, EARLIER = Settings(), Settings(min_length=70, min_seq_id=0.9, seed=7)
 STAGES = tuple(NEW.commands())
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """The demo's files, with ranges and ETags, slowly enough that a kill finds a transfer on its way."""
-
-    daemon_threads = True
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.answer()
-
-    def do_GET(self):
-        self.answer()
-
-    def answer(self):
-        content = (DEMO / Path(self.path).name).read_bytes()
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        start, end = (int(asked[1]), int(asked[2] or len(content) - 1) + 1) if asked else (0, len(content))
-        self.send_response(206 if asked else 200)
-        if asked:
-            self.send_header("Content-Range", f"bytes {start}-{min(end, len(content)) - 1}/{len(content)}")
-        body = content[start:end]
-        for name, value in {"ETag": '"1"', "Accept-Ranges": "bytes", "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            for at in range(0, len(body), 4096):
-                self.wfile.write(body[at : at + 4096])
-                time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def server():
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    """Address of the demo's files, which come slowly enough that a kill finds a transfer on its way."""
+    with FaultyServer() as server:
+        server.serve(DEMO)
+        server.faults = {name: [Always(Slow(4096, 0.02))] for name in server.files}
+        yield server.url
 
 
 class Project:
