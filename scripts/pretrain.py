@@ -14,6 +14,7 @@ from rnalm.files import atomic_directory, read_json, sha256
 from rnalm.models import registry
 from rnalm.provenance import load, outputs, stage
 from rnalm.randomness import key
+from rnalm.training.blocks import check_compiler
 from rnalm.training.checkpoints import State, fingerprint
 from rnalm.training.pretraining import Pretraining, Settings, start_engine
 
@@ -51,6 +52,8 @@ def main():
     if arguments.check:
         with torch.device("meta"):
             registry.build(model, arguments.model_config)
+        if arguments.settings["compile"]:
+            check_compiler(arguments.device)
         for manifest in (*arguments.draws, arguments.validation):
             outputs(manifest)
         state.latest()

@@ -209,6 +209,12 @@ def test_other_settings_on_this_state(killed, refused):
     assert "other settings" in line
 
 
+def test_activation_checkpointing_changes_nothing(data, uninterrupted, tmp_path):
+    """Dropout too is drawn again as it was."""
+    run = Run(data, tmp_path, epochs=ALL[:1], activation_checkpointing=True).finish()
+    assert run.history().equals(uninterrupted.history().head(STEPS // EPOCHS))
+
+
 def test_number_of_processes_changes_nothing_but_rounding(data, tmp_path):
     losses = []
     for processes in (1, 2):

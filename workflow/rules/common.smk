@@ -44,7 +44,10 @@ EPOCHS = config["pretrain"]["epochs"]
 # Keys of config["pretrain"] that shape the job, not the segment it makes, and keys of the segment that do not shape the
 # model: a change of either must not train anything again.
 LAUNCH = ("epochs", "segment_epochs", "processes", "device", "deepspeed")
-OPERATION = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps")
+OPERATION = (
+    *("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps"),
+    *("compile", "activation_checkpointing"),
+)
 
 
 wildcard_constraints:

@@ -24,6 +24,7 @@ from rnalm.models.encoder import Encoder
 from rnalm.provenance import load, outputs
 from rnalm.randomness import key
 from rnalm.tokens.loader import IGNORED, GlobalBatch, MaskedBatch, global_batches, prepare
+from rnalm.training.blocks import checkpoint_blocks, compile_blocks
 from rnalm.training.checkpoints import State
 from rnalm.training.history import Reporter
 from rnalm.training.schedule import warmup_cosine
@@ -51,9 +52,14 @@ class Settings:
     checkpoint_steps: int
     validate_steps: int
     log_steps: int
+    compile: bool
+    activation_checkpointing: bool
 
     # How a segment is run, not what comes out of it.
-    OPERATION: ClassVar = ("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps")
+    OPERATION: ClassVar = (
+        *("tokens_per_microbatch", "checkpoint_steps", "validate_steps", "log_steps"),
+        *("compile", "activation_checkpointing"),
+    )
 
     @classmethod
     def parse(cls, section: dict) -> "Settings":
@@ -83,6 +89,11 @@ def start_engine(encoder: Encoder, settings: Settings, deepspeed_config: dict, d
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.utils.logger.setLevel("WARNING")
     deepspeed.init_distributed(dist_backend="nccl" if device == "cuda" else "gloo", verbose=False)
+    if settings.compile:
+        compile_blocks(encoder)
+    # Second: what is computed again is what was compiled.
+    if settings.activation_checkpointing:
+        checkpoint_blocks(encoder)
     model = MaskedLanguageModel(encoder)
     optimizer = torch.optim.AdamW(
         model.parameters(),
