@@ -12,6 +12,7 @@ from rnalm.models.directory import FILES, load, save
 from rnalm.models.heads import PairModel
 from rnalm.tokens.packing import pack
 from rnalm.tokens.rinalmo import TOKENS, encode
+from safetensors.torch import load_file
 from small_models import TINY, encoder, transfer_rnas, weights_by_rule
 
 HEAD = {"task": "structure", "width": 8, "blocks": 1, "threshold": 0.17}
@@ -40,6 +41,7 @@ def test_encoder_round_trip(tmp_path):
     assert torch.equal(saved(batch), loaded.encoder(batch))
     assert not loaded.encoder.training
     assert json.loads((tmp_path / "m/tokenizer.json").read_text())["tokens"] == list(TOKENS)
+    assert {name.split(".")[0] for name in load_file(tmp_path / "m/model.safetensors")} == {"encoder"}
 
 
 def test_round_trip_with_head(tmp_path):

@@ -61,7 +61,7 @@ rule export:
         mem="4GB",
         runtime="1h",
     params:
-        stage_version=1,
+        stage_version=2,
     message:
         "Export the pre-trained model of {wildcards.run}"
     shell:

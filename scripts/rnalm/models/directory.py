@@ -1,7 +1,8 @@
 """Model directories: `config.json`, `model.safetensors`, `tokenizer.json` (the token list) and a card.
 
 A directory says everything that is needed to use the weights: family and sizes, the head with its decoding
-threshold, and the tokens, which are compared with the family's own when it is loaded.
+threshold, and the tokens, which are compared with the family's own when it is loaded. Tensors are named after their
+part, `encoder.` or `head.`. Transformers reads and writes the same files (`rnalm.hf`).
 """
 
 import shutil
@@ -18,8 +19,11 @@ from rnalm.errors import InputError
 from rnalm.files import atomic, read_json, write_json, write_text
 from rnalm.models import finetuned, registry
 from rnalm.models.encoder import Encoder
+from rnalm.tokens.tokeniser import Tokeniser
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+# What Transformers knows a config.json of ours by.
+MODEL_TYPE = "rnalm"
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,20 @@ def save(
     origin: further entries of config.json: where the weights come from
     """
     directory = Path(directory)
-    config = {"rnalm": __version__, "model": registry.describe(encoder), "head": head, **origin}
-    weights = {name: tensor.contiguous() for name, tensor in (model or encoder).state_dict().items()}
+    config = {
+        "rnalm": __version__,
+        "model_type": MODEL_TYPE,
+        "model": registry.describe(encoder),
+        "head": head,
+        **origin,
+    }
+    weights = {name: tensor.contiguous() for name, tensor in parts(encoder, model).state_dict().items()}
     write_text(directory / "README.md", card)
     with atomic(directory / "model.safetensors") as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
         # The library makes files that only their owner can read, whatever the user's mask says.
         shutil.copymode(directory / "README.md", temporary)
-    tokeniser = encoder.tokeniser
-    write_json(directory / "tokenizer.json", {"tokens": tokeniser.tokens, "u_is_read_as": tokeniser.thymine})
+    save_tokens(directory, encoder.tokeniser)
     # Last: a directory with a config is complete.
     write_json(directory / "config.json", config)
     return [directory / name for name in FILES]
@@ -64,7 +73,7 @@ def load(directory) -> ModelDirectory:
             )
     config = _read(directory / "config.json", read_json)
     encoder = registry.build(config["model"], directory / "config.json")
-    if tuple(_read(directory / "tokenizer.json", read_json)["tokens"]) != encoder.tokeniser.tokens:
+    if load_tokens(directory / "tokenizer.json") != encoder.tokeniser.tokens:
         raise InputError(
             directory / "tokenizer.json", "lists other tokens than this family has", "use a model made for it"
         )
@@ -72,13 +81,30 @@ def load(directory) -> ModelDirectory:
     model = finetuned.build(encoder, head, directory / "config.json") if head else None
     weights = _read(directory / "model.safetensors", load_file)
     try:
-        (model or encoder).load_state_dict(weights)
+        parts(encoder, model).load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(
             directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again"
         ) from None
     (model or encoder).eval()
     return ModelDirectory(config, encoder, model)
+
+
+def parts(encoder: Encoder, model: nn.Module | None) -> nn.Module:
+    """The model, or the encoder alone in its place: tensors have the names of the file."""
+    return model or nn.ModuleDict({"encoder": encoder})
+
+
+def save_tokens(directory, tokeniser: Tokeniser) -> Path:
+    """Write a directory's tokenizer.json."""
+    path = Path(directory) / "tokenizer.json"
+    write_json(path, {"tokens": tokeniser.tokens, "u_is_read_as": tokeniser.thymine})
+    return path
+
+
+def load_tokens(path) -> tuple[str, ...]:
+    """The tokens of a tokenizer.json, by id; InputError where the file is broken."""
+    return tuple(_read(path, read_json)["tokens"])
 
 
 def _read(path: Path, reader):

@@ -5,13 +5,14 @@ from torch import nn
 from rnalm.errors import InputError
 from rnalm.models.encoder import Encoder
 from rnalm.models.ernie_rna_heads import LoadModel, MapModel
-from rnalm.models.heads import ClassModel, PairModel, ScalarModel
+from rnalm.models.heads import ClassModel, PairModel, ScalarModel, TokenModel
 from rnalm.models.rnaret_heads import PlainPairModel, PositionModel
 
 KINDS = {
     "pairs": PairModel,
     "plain_pairs": PlainPairModel,
     "classes": ClassModel,
+    "tokens": TokenModel,
     "scalar": ScalarModel,
     "positions": PositionModel,
     "maps": MapModel,

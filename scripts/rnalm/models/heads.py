@@ -1,6 +1,6 @@
 """Prediction heads on an encoder's packed representation, and encoders with one: what fine-tuning trains.
 
-They have the forms and names of RiNALMo's published fine-tuned weights, and fit any encoder.
+They have the forms and names of RiNALMo's published fine-tuned weights, but for `TokenModel`, and fit any encoder.
 """
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 
 from rnalm.models.encoder import Encoder
 from rnalm.tokens.packing import PackedBatch
+from rnalm.tokens.tokeniser import Tokeniser
 
 ACTIVATIONS = {"gelu": nn.GELU, "tanh": nn.Tanh}
 
@@ -77,20 +78,46 @@ class PairModel(nn.Module):
 
 
 class ClassModel(nn.Module):
-    """An encoder with two linear layers on the first token: RiNALMo's splice-site and ncRNA heads (GELU), RNAret's
-    miRNA-target head (tanh). classes: 1 for a yes or no.
+    """An encoder with two linear layers on the first token, or another key of POOLINGS: RiNALMo's splice-site and ncRNA
+    heads (GELU), RNAret's miRNA-target head (tanh). classes: 1 for a yes or no.
     """
 
-    def __init__(self, encoder: Encoder, width: int, classes: int, activation: str):
+    def __init__(self, encoder: Encoder, width: int, classes: int, activation: str, pooling: str = "first"):
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.pooling = encoder, POOLINGS[pooling]
         self.head = nn.Sequential(
             nn.Linear(encoder.config.dim, width), ACTIVATIONS[activation](), nn.Linear(width, classes)
         )
 
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """PackedBatch of whole sequences -> (sequences, classes) logits."""
-        return self.head(self.encoder(batch)[batch.cu_seqlens[:-1].long()])
+        return self.head(self.pooling(self.encoder(batch), batch, self.encoder.tokeniser))
+
+
+def first_token(hidden: torch.Tensor, batch: PackedBatch, tokeniser: Tokeniser) -> torch.Tensor:
+    """(tokens, d) -> (sequences, d)."""
+    return hidden[batch.cu_seqlens[:-1].long()]
+
+
+def mean(hidden: torch.Tensor, batch: PackedBatch, tokeniser: Tokeniser) -> torch.Tensor:
+    """(tokens, d) -> (sequences, d): the mean over what lies between the special tokens at the ends."""
+    return torch.stack([part[tokeniser.nucleotides].mean(dim=0) for part in batch.split(hidden)])
+
+
+POOLINGS = {"first": first_token, "mean": mean}
+
+
+class TokenModel(nn.Module):
+    """An encoder with one linear layer on every token."""
+
+    def __init__(self, encoder: Encoder, classes: int):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.config.dim, classes)
+
+    def forward(self, batch: PackedBatch) -> torch.Tensor:
+        """PackedBatch of whole sequences -> (tokens, classes) logits, special tokens included."""
+        return self.head(self.encoder(batch))
 
 
 class ScalarHead(nn.Module):
