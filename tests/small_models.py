@@ -73,6 +73,14 @@ def rnaret(**changes) -> torch.nn.Module:
     return model.eval()
 
 
+def ernie_rna_weights(key: str, shape) -> np.ndarray:
+    """The rule of ERNIE-RNA's golden pairs; key: MultiMolecule's name."""
+    x = drawn(key, shape)
+    if "layer_norm.weight" in key:
+        return 1 + 0.1 * x
+    return 0.05 * x if key.endswith("bias") or len(shape) == 1 else x / np.sqrt(shape[-1])
+
+
 def ernie_rna(**changes) -> torch.nn.Module:
     """ERNIE-RNA with the weights of its golden pairs, in evaluation mode; tokens MultiMolecule lacks have zeros."""
     model = registry.build({**ERNIE_RNA, **changes})
@@ -82,13 +90,7 @@ def ernie_rna(**changes) -> torch.nn.Module:
         if by_token:
             # The word embedding is tied to the decoder and named after it.
             key, shape = key.replace("model.embeddings.word_embeddings", "lm_head.decoder"), (28, *shape[1:])
-        x = drawn(key, shape)
-        if "layer_norm.weight" in key:
-            x = 1 + 0.1 * x
-        elif key.endswith("bias") or len(shape) == 1:
-            x = 0.05 * x
-        else:
-            x = x / np.sqrt(shape[-1])
+        x = ernie_rna_weights(key, shape)
         if by_token:
             x = np.stack([x[MULTIMOLECULE.index(t)] if t in MULTIMOLECULE else 0 * x[0] for t in TOKENS])
         state[name] = torch.from_numpy(x.astype(np.float32))

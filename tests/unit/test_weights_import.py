@@ -15,7 +15,7 @@ from rnalm.models.exchange import multimolecule, transfer
 from rnalm.models.rnaret import computed_tensors
 from rnalm.tokens.packing import pack
 from safetensors.torch import save_file
-from small_models import by_rule, close, drawn, rnaret
+from small_models import by_rule, close, ernie_rna_weights, rnaret
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
@@ -76,22 +76,10 @@ def test_multimolecule(tmp_path, file):
         tokens = name in multimolecule.FAMILIES["ernie_rna"].by_token
         (theirs,) = multimolecule.named(name, multimolecule.ERNIE_RNA_NAMES)
         shapes[theirs] = (28, *tensor.shape[1:]) if tokens else tuple(tensor.shape)
-    tensors = {}
-    for key, shape in shapes.items():
-        x = drawn(
-            {
-                "model.embeddings.word_embeddings.weight": "lm_head.decoder.weight",
-                "lm_head.bias": "lm_head.decoder.bias",
-            }.get(key, key),
-            shape,
-        )
-        if "layer_norm.weight" in key:
-            x = 1 + 0.1 * x
-        elif key.endswith("bias") or len(shape) == 1:
-            x = 0.05 * x
-        else:
-            x = x / np.sqrt(shape[-1])
-        tensors[key] = torch.from_numpy(x.astype(np.float32))
+    # The word embedding is tied to the decoder and named after it.
+    tied = {"model.embeddings.word_embeddings.weight": "lm_head.decoder.weight", "lm_head.bias": "lm_head.decoder.bias"}
+    drawn = {key: ernie_rna_weights(tied.get(key, key), shape) for key, shape in shapes.items()}
+    tensors = {key: torch.from_numpy(x.astype(np.float32)) for key, x in drawn.items()}
     tensors["model.embeddings.token_type_embeddings.weight"] = torch.zeros(2, 72)
     tensors["model.pooler.dense.weight"] = torch.zeros(72, 72)
     folder = tmp_path / "theirs"
