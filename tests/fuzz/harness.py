@@ -108,7 +108,7 @@ def read(item: Input, name: str, folder: Path):
     rules = normalisation.Rules(**LIMITS)
     faulthandler.dump_traceback_later(TIMEOUT, exit=True)
     try:
-        with small(), patch.object(fasta, "BLOCK", item.block):
+        with small(), patch.object(fasta, "BLOCK", item.block), patch.object(fasta, "PIECE", item.block // 8):
             counts = normalisation.normalise(source, rules, folder, threads=1).counts
     except InputError as error:
         if "\n" in str(error):

@@ -4,18 +4,25 @@ import re
 import string
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from Bio import SeqIO
 from hypothesis import given
 from hypothesis import strategies as st
 from real_data import from_data
+from rnalm.sequences import fasta, headers
 from rnalm.sequences.formats import fasta_text
-from rnalm.sequences.headers import parse
 from rnalm.sequences.readers import read_fasta
 
 ROOT = Path(__file__).parents[2]
 FLAT_FILES = ("biomol_ncRNA_RNase_MRP_RNA", "biomol_ncRNA_RNase_P_RNA", "lncrna", "sno-rna")
+
+
+def parse(lines, source):
+    text = "".join(f">{line}\nA\n" for line in lines)
+    records = fasta.parse(np.frombuffer(bytearray(text.encode()), np.uint8))
+    return headers.parse(records.identifiers, records.descriptions, source)
 
 
 def headers_of(path, format):
@@ -60,11 +67,11 @@ def test_header_forms(header, accession, description):
 
 
 @given(st.lists(st.text(string.printable.replace("\n", "").replace("\r", "") + "é\x01| ", max_size=30), max_size=5))
-def test_columns_say_what_the_reader_of_single_records_says(tmp_path_factory, headers):
-    headers = [f"x{header}" for header in headers]
+def test_columns_say_what_the_reader_of_single_records_says(tmp_path_factory, lines):
+    lines = [f"x{line}" for line in lines]
     path = tmp_path_factory.getbasetemp() / "headers.fa"
-    path.write_text("".join(f">{header}\nACGU\n" for header in headers) + ">last\nACGU\n")
-    columns = parse(pl.Series([*headers, "last"]), "rfam").select("accession", "description")
+    path.write_text("".join(f">{line}\nACGU\n" for line in lines) + ">last\nACGU\n")
+    columns = parse(pl.Series([*lines, "last"]), "rfam").select("accession", "description")
     assert columns.rows() == [(record.accession, record.description) for record in read_fasta(path)]
 
 

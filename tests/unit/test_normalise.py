@@ -12,7 +12,7 @@ import pytest
 from Bio import SeqIO
 from rnalm.errors import InputError
 from rnalm.provenance import outputs
-from rnalm.sequences import fasta, formats, normalisation, selection
+from rnalm.sequences import fasta, normalisation, selection
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.normalisation import File, Rules, Source
 
@@ -64,7 +64,7 @@ def test_runs_are_sorted_and_do_not_depend_on_blocks_and_threads(tmp_path, monke
     monkeypatch.setattr(normalisation, "RUN_BYTES", 50_000)
     monkeypatch.setattr(normalisation, "DROPPED_BYTES", 100)
     monkeypatch.setattr(fasta, "BLOCK", 9_000)
-    monkeypatch.setattr(formats, "BLOCK", 9_000)
+    monkeypatch.setattr(fasta, "PIECE", 1_000)
     for threads in (1, 3):
         _, parts, _ = run_library(files, tmp_path / f"{threads}", threads=threads)
         assert parts.sort("digest", "accession").equals(whole.sort("digest", "accession"))
@@ -100,7 +100,7 @@ def test_nt_records_that_are_no_ncrna_are_not_selected(tmp_path):
 def test_what_a_selection_decided_is_told(tmp_path, monkeypatch):
     path = from_data("ncbi/fungi-ssu.r100.fa")
     monkeypatch.setattr(fasta, "BLOCK", 20_000)
-    monkeypatch.setattr(formats, "BLOCK", 20_000)
+    monkeypatch.setattr(fasta, "PIECE", 2_000)
     source = Source("nt", "nt", [File(path, selection=TITLES)])
     counts, notes, _ = normalisation.normalise(source, RULES, tmp_path, 2)
     decided = {rule: note.get("kept", note.get("rejected")) for rule, note in notes["nt_titles"].items()}

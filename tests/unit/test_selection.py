@@ -4,12 +4,13 @@ import gzip
 import random
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
 from real_data import from_data
 from rnalm.errors import InputError
-from rnalm.sequences import headers
+from rnalm.sequences import fasta, headers
 from rnalm.sequences.formats import fasta_text
 from rnalm.sequences.readers import read_fasta
 from rnalm.sequences.selection import NOT_SELECTED, Tally, load
@@ -27,10 +28,9 @@ def records(*rows):
 
 
 def records_of(path, format, source):
-    text = b"".join(fasta_text(path, format)).decode()
-    entries = [entry.split("\n", 1) for entry in text.removeprefix(">").split("\n>")]
-    parsed = headers.parse(pl.Series([header for header, _ in entries]), source)
-    return parsed.with_columns(length=pl.Series([len(lines.replace("\n", "")) for _, lines in entries]))
+    found = fasta.parse(np.frombuffer(bytearray(b"".join(fasta_text(path, format))), np.uint8))
+    parsed = headers.parse(found.identifiers, found.descriptions, source)
+    return parsed.with_columns(length=pl.from_arrow(found.sequences).str.len_bytes())
 
 
 def deciding(selection, *rows):

@@ -24,7 +24,6 @@ from rnalm.sequences import runs
 
 RECORDS_PER_PART = 100_000  # twice that at most, on average
 ROWS_PER_GROUP = 25_000
-COLUMNS = ["digest", "sequence", "length", "rna_type", "source", "accession"]
 LEAVES = ("digest", "length", "rna_type", "sources.list.element.source", "sources.list.element.accession")
 COMPRESSION = {"sequence": "snappy"} | dict.fromkeys(LEAVES, "zstd")
 
@@ -86,25 +85,24 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
 def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -> tuple[dict, dict]:
     """Write the unique sequences of one range of digests; returns {source: records} of the kept and of all."""
     records = pl.concat(
-        runs.scan(source.parts, number, ranges).select(*COLUMNS, rank=pl.lit(rank, dtype=pl.Int32))
+        runs.scan(source.parts, number, ranges).select(*runs.MERGED, "key", rank=pl.lit(rank, dtype=pl.Int32))
         for rank, source in enumerate(sources)
         if source.parts
     )
-    found, path = unique(records.collect()), folder / f"part-{number:05d}.parquet"
-    counts = tally(found["sources"].list.first()), tally(found["sources"].explode())
-    # The table is a copy: what was read can go.
-    table = found.to_arrow()
-    del found
-    pq.write_table(
-        table,
+    found, path = unique(records.collect().rechunk()), folder / f"part-{number:05d}.parquet"
+    schema = found.head(0).to_arrow().schema
+    with pq.ParquetWriter(
         path,
-        row_group_size=ROWS_PER_GROUP,
+        schema,
         compression=COMPRESSION,
         use_dictionary=["rna_type", "sources.list.element.source"],
         write_statistics=["digest"],
-    )
+    ) as writer:
+        # A row group at a time: what is copied for it stays small.
+        for group in found.iter_slices(ROWS_PER_GROUP):
+            writer.write_table(group.to_arrow())
     files.sha256(path)  # here, in a thread of its own; the manifest asks for it
-    return counts
+    return tally(found["sources"].list.first()), tally(found["sources"].explode())
 
 
 def tally(records: pl.Series) -> dict[str, int]:
@@ -114,7 +112,7 @@ def tally(records: pl.Series) -> dict[str, int]:
 
 def unique(records: pl.DataFrame) -> pl.DataFrame:
     """One row per digest, sorted by digest. Sequences are compared only to prove that digests did not collide."""
-    records = records.sort("digest", "rank", "accession", "rna_type", nulls_last=True)
+    records = records[order(records)]
     refuse_collisions(records)
     first = (records["digest"] != records["digest"].shift(1)).fill_null(True).arg_true()
     named = records.select("source", "accession").to_struct().to_arrow()
@@ -128,6 +126,17 @@ def unique(records: pl.DataFrame) -> pl.DataFrame:
         rna_type=first_known(records["rna_type"], first),
         sources=pl.from_arrow(pa.LargeListArray.from_arrays(ends, named)),
     )
+
+
+def order(records: pl.DataFrame) -> np.ndarray:
+    """Rows by digest, then source order and accession; sorted as numbers, and as text only where those are equal."""
+    rows = np.argsort(records["key"].to_numpy())
+    key = records["key"].to_numpy()[rows]
+    again = np.append(False, key[1:] == key[:-1])
+    tied = np.flatnonzero(again | np.append(again[1:], False))
+    by = pl.arg_sort_by("digest", "rank", "accession", "rna_type", nulls_last=True)
+    rows[tied] = rows[tied][records[rows[tied]].select(by.alias("row"))["row"].to_numpy()]
+    return rows
 
 
 def refuse_collisions(records: pl.DataFrame) -> None:

@@ -1,8 +1,8 @@
 """MD5 of many sequences at once (RFC 1321), the same digests as `hashlib.md5`.
 
 One sequence is a chain of dependent steps, which leaves most of a core idle. Here every step is done for LANES
-sequences side by side, one in each place of the vector registers. Sequences of about the same length share a
-vector. Measured on one core: 3.5 GB/s, where hashlib does 0.35 with its cost per call, and holds Python's lock.
+sequences side by side, one in each place of the vector registers; where one ends, the next takes its place. Measured
+on one core, 8 MiB of RNA: 2 GB/s, where hashlib does 0.35 with its cost per call, and holds Python's lock.
 """
 
 import math
@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 
 LANES = 64
-CHUNK = 1024  # sequences that are read in turn, so few that they stay in the cache
 BLOCK = 64  # bytes
 u32 = np.uint32
 # RFC 1321, 3.4. The four state words are kept as the rows a, d, c, b, so that step i reads rows i to i + 3 and writes
@@ -31,12 +30,8 @@ def hexadecimal_digests(letters: np.ndarray, ends: np.ndarray) -> np.ndarray:
     ends:    (sequences + 1,) where each begins, and the end of the last
     Returns uint8, (sequences, 32).
     """
-    lengths = np.diff(ends)
-    found = np.empty((len(lengths), 32), np.uint8)
-    blocks = np.minimum(lengths // BLOCK, 2**16 - 1).astype(np.uint16)  # two bytes are sorted fastest
-    chunks = range(0, len(lengths), CHUNK)
-    by_length = [start + np.argsort(blocks[start : start + CHUNK], kind="stable") for start in chunks]
-    _digests(_read_only(letters), _read_only(ends), np.concatenate([np.empty(0, np.int64), *by_length]), found)
+    found = np.empty((len(ends) - 1, 32), np.uint8)
+    _digests(_read_only(letters), _read_only(ends), found)
     return found
 
 
@@ -48,36 +43,46 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def _digests(letters, ends, order, found):
+def _digests(letters, ends, found):
     state = np.empty((68, LANES), np.uint32)
     words = np.zeros((16, LANES), np.uint32)
     padded = np.empty(BLOCK, np.uint8)
-    for first in range(0, len(order), LANES):
-        group = order[first : first + LANES]
-        for row in range(4):
-            state[row] = START[row]
-        blocks = 0
-        for record in group:
-            blocks = max(blocks, _blocks(ends[record + 1] - ends[record]))
-        for number in range(blocks):
-            for lane in range(len(group)):
-                start, end = ends[group[lane]] + BLOCK * number, ends[group[lane] + 1]
-                if start + BLOCK <= end:
-                    _fill(words, lane, letters[start : start + BLOCK])
+    records, places = np.empty(LANES, np.int64), np.empty(LANES, np.int64)  # which sequence is in a lane, how far it is
+    lanes = min(LANES, len(found))
+    for lane in range(lanes):
+        records[lane] = lane
+        _begin(state, places, lane, ends[lane])
+    following = lanes
+    while lanes:
+        for lane in range(lanes):
+            start, end = places[lane], ends[records[lane] + 1]
+            if start + BLOCK <= end:
+                _fill(words, lane, letters[start : start + BLOCK])
+            else:
+                _pad(letters[min(start, end) : end], end - ends[records[lane]], padded)
+                _fill(words, lane, padded)
+            places[lane] = start + BLOCK
+        _steps(state, words)
+        for lane in range(lanes - 1, -1, -1):
+            # Its padding is a bit and 8 bytes of length.
+            if places[lane] >= ends[records[lane] + 1] + 9:
+                _write(state, lane, found[records[lane]])
+                if following < len(found):
+                    records[lane] = following
+                    _begin(state, places, lane, ends[following])
+                    following += 1
                 else:
-                    _pad(letters[start:end], end - ends[group[lane]], padded)
-                    _fill(words, lane, padded)
-            _steps(state, words)
-            for lane in range(len(group)):
-                record = group[lane]
-                if number == _blocks(ends[record + 1] - ends[record]) - 1:
-                    _write(state, lane, found[record])
+                    lanes -= 1
+                    records[lane], places[lane] = records[lanes], places[lanes]
+                    for row in range(4):
+                        state[row, lane] = state[row, lanes]
 
 
 @njit(nogil=True, inline="always")
-def _blocks(length):
-    """How many blocks a sequence has with its padding: a bit and 8 bytes of length."""
-    return (length + 8) // BLOCK + 1
+def _begin(state, places, lane, start):
+    places[lane] = start
+    for row in range(4):
+        state[row, lane] = START[row]
 
 
 @njit(nogil=True, inline="always")

@@ -1,4 +1,4 @@
-"""FASTA in bulk: a stream of bytes -> blocks of whole records -> columns of headers and normalised sequences.
+"""FASTA in bulk: a stream of bytes -> blocks of whole records -> columns of names and sequences.
 
 - `blocks` cuts the stream between records, so that blocks can be parsed in any number of threads.
 - `parse` reads a block in one compiled pass: a line of plain bases is checked, upper-cased and copied by vector
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from numba import njit
 
@@ -21,23 +22,27 @@ from rnalm.sequences import alphabet
 from rnalm.sequences.compression import LATIN1
 
 BLOCK = 8 << 20  # bytes
+PIECE = 1 << 20  # bytes that are read at once, so few that they stay in the cache until they are in a block
 PROBE = 64  # bytes of a line that are tried at once
 SPELLING = np.frombuffer(alphabet.SPELLING, np.uint8)
 KINDS = np.frombuffer(alphabet.KINDS, np.uint8)
 BYTE_ORDER_MARK = codecs.BOM_UTF8
-A, C, G, T, U, UPPER, LF, CR, HEADER = (np.uint8(byte) for byte in b"ACGTU\xdf\n\r>")
+A, C, G, T, U, UPPER = (np.uint8(byte) for byte in b"ACGTU\xdf")
+LF, CR, SPACE, TAB, VT, FF, HEADER, CTRL_A = (np.uint8(byte) for byte in b"\n\r \t\v\f>\x01")
 
 
 class Records(NamedTuple):
     """The records of a block.
 
-    headers:   text, lines without `>`
-    sequences: large_string, normalised
-    kinds:     int64, (records, 6), how many bytes of a sequence as written are of each kind of the alphabet; but
-               bases, which are most of it, are not all counted
+    identifiers:  text, the first word of each header; a Ctrl-A ends it, too
+    descriptions: text, what follows it, without white space around it
+    sequences:    large_string, normalised
+    kinds:        int64, (records, 6), how many bytes of a sequence as written are of each kind of the alphabet; but
+                  bases, which are most of it, are not all counted
     """
 
-    headers: pa.LargeStringArray
+    identifiers: pl.Series
+    descriptions: pl.Series
     sequences: pa.LargeStringArray
     kinds: np.ndarray
 
@@ -45,55 +50,64 @@ class Records(NamedTuple):
 def blocks(path, pieces: Iterable[bytes]) -> Iterator[np.ndarray]:
     """The text of a FASTA file, which comes in any pieces, in blocks of whole records, uint8.
 
-    A block has about BLOCK bytes, or a piece, if that is larger, and at most twice that.
+    A block has about BLOCK bytes, and with a longer record at most three times that.
 
     InputError: an empty file, one that is not FASTA, or a header longer than a block
     """
-    texts = joined(pieces)
-    rest = next(texts, b"").removeprefix(BYTE_ORDER_MARK).lstrip()
-    while not rest and (text := next(texts, b"")):
-        rest = text.lstrip()
-    if not rest:
-        raise InputError(path, "is empty", "give a FASTA file with at least one record")
-    if not rest.startswith(b">"):
-        line = rest[:40].splitlines()[0].decode("utf-8", "replace")
-        raise InputError(path, f"is not FASTA: its first line is {line!r}", "give a file that starts with '>'")
-    for text in texts:
-        if cut := last_record(text):
-            yield block(rest, text, cut)
-            rest = text[cut:]
-        elif len(rest := rest + text) > BLOCK:
-            cut = last_record(rest)
-            if cut:
-                yield block(b"", rest, cut)
-            rest = squeeze(path, rest[cut:])
-    yield block(rest, b"", 0)
-
-
-def block(start: bytes, text: bytes, end: int) -> np.ndarray:
-    """`start` and the text up to `end`; other threads run while numpy copies, and do not while bytes are joined."""
-    joint = np.empty(len(start) + end, np.uint8)
-    joint[: len(start)] = np.frombuffer(start, np.uint8)
-    joint[len(start) :] = np.frombuffer(text, np.uint8)[:end]
-    return joint
-
-
-def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces of text in pieces of at least BLOCK bytes; the last may be smaller."""
-    waiting, size = [], 0
-    for piece in pieces:
-        waiting.append(piece)
+    block, size, full = empty(), 0, BLOCK
+    for piece in begun(path, even(pieces)):
+        block[size : size + len(piece)] = np.frombuffer(piece, np.uint8)
         size += len(piece)
-        if size >= BLOCK:
-            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+        if size >= full:
+            cut = last_record(block[:size])
+            rest = squeeze(path, block[cut:size].tobytes())
+            if cut:
+                yield block[:cut]
+                block = empty()
+            size, full = len(rest), len(rest) + BLOCK
+            block[:size] = np.frombuffer(rest, np.uint8)
+    yield block[:size]
 
 
-def last_record(text: bytes) -> int:
+def empty() -> np.ndarray:
+    """Room for the longest block. Memory that is not written to is not taken."""
+    return np.empty(3 * BLOCK + 2 * PIECE, np.uint8)
+
+
+def even(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of text in pieces of at least PIECE bytes and less than twice that; the last may be smaller."""
+    waiting, size = [], 0
+    for whole in pieces:
+        for start in range(0, len(whole), PIECE):
+            waiting.append(whole[start : start + PIECE])
+            size += len(waiting[-1])
+            if size >= PIECE:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    yield b"".join(waiting)
+
+
+def begun(path, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The text from its first record on, which nothing but blanks may stand before."""
+    start = next(pieces).removeprefix(BYTE_ORDER_MARK).lstrip()
+    while not start and (piece := next(pieces, b"")):
+        start = piece.lstrip()
+    if not start:
+        raise InputError(path, "is empty", "give a FASTA file with at least one record")
+    if not start.startswith(b">"):
+        line = start[:40].splitlines()[0].decode("utf-8", "replace")
+        raise InputError(path, f"is not FASTA: its first line is {line!r}", "give a file that starts with '>'")
+    yield start
+    yield from pieces
+
+
+def last_record(text: np.ndarray) -> int:
     """Where the last record that begins within a text begins; 0 if none does."""
-    return (text.rfind(b"\n>") + 1) or (text.rfind(b"\r>") + 1)
+    for reach in (1 << 16, len(text)):  # nearly always it is short
+        tail = text[-reach:].tobytes()
+        if found := (tail.rfind(b"\n>") + 1) or (tail.rfind(b"\r>") + 1):
+            return len(text) - len(tail) + found
+    return 0
 
 
 def squeeze(path, record: bytes) -> bytes:
@@ -109,16 +123,18 @@ def squeeze(path, record: bytes) -> bytes:
     return b"%b\n%b%b" % (lines[0], letters, end)
 
 
-def parse(text: np.ndarray | bytes) -> Records:
-    """The records of a block, which begins with `>`."""
-    text = np.frombuffer(memoryview(text).toreadonly(), np.uint8)
+def parse(text: np.ndarray) -> Records:
+    """The records of a block, which begins with `>`; headers are collected in its own place, so it is used up."""
     most = _count(text, HEADER)
-    headers, sequences = np.empty(len(text), np.uint8), np.empty(len(text) + PROBE, np.uint8)
-    header_ends, sequence_ends = np.zeros(most + 1, np.int64), np.zeros(most + 1, np.int64)
+    sequences = np.empty(len(text) + PROBE, np.uint8)
+    word_ends, sequence_ends = np.zeros(2 * most + 1, np.int64), np.zeros(most + 1, np.int64)
     kinds = np.zeros((most, 6), np.int64)
-    records = _scan(text, headers, header_ends, sequences, sequence_ends, kinds)
+    records = _scan(text, word_ends, sequences, sequence_ends, kinds)
+    word_ends = word_ends[: 2 * records + 1]
+    words = pl.Series(text_column(text[: word_ends[-1]].copy(), word_ends))
     return Records(
-        text_column(headers[: header_ends[records]].copy(), header_ends[: records + 1]),
+        words.gather_every(2),
+        words.gather_every(2, 1),
         string_column(sequences, sequence_ends[: records + 1]),
         kinds[:records],
     )
@@ -149,19 +165,28 @@ def _count(text, byte):
 
 
 @njit(nogil=True, cache=True)
-def _scan(text, headers, header_ends, sequences, sequence_ends, kinds):
+def _scan(text, word_ends, sequences, sequence_ends, kinds):
     """Fill in what `parse` has allocated; returns the number of records."""
-    at = header = letter = width = 0  # places in text, headers, sequences; letters of the longest line so far
+    # Places in the text, where it is read and where headers go, and in sequences; and the longest line so far.
+    at = header = letter = width = 0
     record = -1
     while at < len(text):
         if text[at] == HEADER:
             record += 1
-            at += 1
-            while at < len(text) and text[at] != LF and text[at] != CR:
-                headers[header] = text[at]
+            at = _blanks(text, at + 1)
+            while at < len(text) and text[at] != LF and text[at] != CR and text[at] != CTRL_A and not _blank(text[at]):
+                text[header] = text[at]
                 header += 1
                 at += 1
-            header_ends[record + 1] = header
+            word_ends[2 * record + 1] = header
+            at = _blanks(text, at)
+            while at < len(text) and text[at] != LF and text[at] != CR:
+                text[header] = text[at]
+                header += 1
+                at += 1
+            while header > word_ends[2 * record + 1] and _blank(text[header - 1]):
+                header -= 1
+            word_ends[2 * record + 2] = header
         else:
             start = at
             # Most lines are as long as the longest, and then their end need not be looked for.
@@ -187,6 +212,19 @@ def _scan(text, headers, header_ends, sequences, sequence_ends, kinds):
         at += 1
         sequence_ends[record + 1] = letter
     return record + 1
+
+
+@njit(nogil=True)
+def _blanks(text, at):
+    """The first place from `at` on that is not blank."""
+    while at < len(text) and _blank(text[at]):
+        at += 1
+    return at
+
+
+@njit(nogil=True)
+def _blank(byte):
+    return byte in (SPACE, TAB, VT, FF)
 
 
 @njit(nogil=True)

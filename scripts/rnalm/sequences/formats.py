@@ -3,7 +3,7 @@
 FASTA itself passes through untouched, only decompressed. The other formats carry what they know beside the
 title into the header, as tags at its end that `rnalm.sequences.headers` reads back:
   >NR_003051.3 Homo sapiens RMRP, RNase MRP RNA [moltype=transcribed RNA] [rna_type=RNase_MRP_RNA] [taxid=9606]
-Memory holds a piece of the stream: of FASTA and a BLAST database 8 MiB and 1 MiB whatever the record, of Stockholm
+Memory holds a piece of the stream: of FASTA and a BLAST database 1 MiB whatever the record, of Stockholm
 one alignment, of GenBank one record.
 """
 
@@ -14,7 +14,7 @@ from rnalm.errors import InputError
 from rnalm.sequences.blastdb import blastdb_fasta
 from rnalm.sequences.compression import BROKEN, broken, open_binary
 
-BLOCK = 8 << 20  # bytes
+PIECE = 1 << 20  # bytes that are read at once, so few that they stay in the cache
 # What files begin with that gzip, zstd, bzip2, xz and zip have made.
 COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 
@@ -39,7 +39,7 @@ def decompressed_fasta(path) -> Iterator[bytes]:
     done = 0
     try:
         with open_binary(path) as handle:
-            while block := handle.read(BLOCK):
+            while block := handle.read(PIECE):
                 if not done and block.startswith(COMPRESSED):
                     raise InputError(path, "is compressed", "let its name end in .gz or .zst, or decompress it")
                 yield block

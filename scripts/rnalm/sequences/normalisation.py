@@ -30,7 +30,7 @@ from rnalm.sequences import alphabet, fasta, formats, headers, runs
 from rnalm.sequences.digests import hexadecimal_digests
 from rnalm.sequences.selection import NOT_SELECTED, Selection, Tally
 
-RUN_BYTES = 64 << 20  # of the columns in memory
+RUN_BYTES = 32 << 20  # of the columns in memory
 DROPPED_BYTES = 16 << 20
 AMBIGUITY_FRACTION = 0.5
 DROPPED = pa.schema([("accession", pa.large_string()), ("rule", pa.large_string())])
@@ -106,11 +106,11 @@ class Normalised(NamedTuple):
     runs: list[Path | pl.DataFrame]
 
 
-def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, compression=runs.STORED) -> Normalised:
+def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, kind=runs.STORED) -> Normalised:
     """Write part-NNNNN.parquet (sorted `runs`) and dropped.parquet (accession, rule) into `folder`.
 
-    held:        bytes of the first runs that stay in memory, unsorted, and are not written
-    compression: of those that are, `runs.STORED` or `runs.PASSING`
+    held: bytes of the first runs that stay in memory, unsorted, and are not written
+    kind: of those that are, `runs.STORED` or `runs.PASSING`
     InputError: a file that cannot be read, or that holds a protein
     """
     counts, tallies = Counter(records=0, kept=0), {}
@@ -118,7 +118,7 @@ def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, 
 
         def kept() -> Iterator[pa.Table]:
             dropped, progress = [], Progress()
-            for file, block in in_order(partial(normalise_block, source, rules), texts(source.files), threads):
+            for file, block in in_order(partial(normalise_block, source, rules, kind), texts(source.files), threads):
                 counts.update(records=block.records, kept=block.kept.num_rows)
                 counts.update({f"dropped.{rule}": number for rule, number in block.rules.items()})
                 if block.tally:
@@ -132,7 +132,7 @@ def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, 
             writer.write_table(pa.concat_tables(dropped))
 
         tables = placed(joined(kept(), RUN_BYTES), folder, held)
-        found = list(in_order(partial(make_run, compression), tables, threads))
+        found = list(in_order(partial(make_run, kind), tables, threads))
     return Normalised(counts, {name: tally.notes() for name, tally in sorted(tallies.items())}, found)
 
 
@@ -143,10 +143,10 @@ def texts(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
             yield file, text
 
 
-def normalise_block(source: Source, rules: Rules, item: tuple[File, bytes]) -> tuple[File, Block]:
+def normalise_block(source: Source, rules: Rules, kind: runs.Kind, item: tuple[File, bytes]) -> tuple[File, Block]:
     file, text = item
     parsed = fasta.parse(text)
-    records = headers.parse(pl.from_arrow(parsed.headers), source.database).with_columns(
+    records = headers.parse(parsed.identifiers, parsed.descriptions, source.database).with_columns(
         source=pl.lit(source.name),
         length=lengths(parsed.sequences),
         gaps=parsed.kinds[:, alphabet.GAP],
@@ -168,7 +168,7 @@ def normalise_block(source: Source, rules: Rules, item: tuple[File, bytes]) -> t
     by_rule = Counter(dict(dropped["rule"].value_counts().iter_rows()))
     sequences = parsed.sequences if keep.all() else parsed.sequences.filter(keep.to_arrow())
     kept = records.filter(keep).to_arrow().append_column("sequence", sequences)
-    kept = kept.append_column("digest", digests(sequences)).select(runs.COLUMNS)
+    kept = kept.append_column("digest", digests(sequences)).select(kind.columns)
     return file, Block(records.height, kept, dropped.to_arrow(), by_rule, tally)
 
 
@@ -224,10 +224,10 @@ def placed(tables: Iterable[pa.Table], folder: Path, held: int) -> Iterator[tupl
         yield table, folder / f"part-{number:05d}.parquet" if held <= 0 else None
 
 
-def make_run(compression, item: tuple[pa.Table, Path | None]) -> Path | pl.DataFrame:
+def make_run(kind: runs.Kind, item: tuple[pa.Table, Path | None]) -> Path | pl.DataFrame:
     table, path = item
     records = pl.from_arrow(table)
     if path is None:
-        return records
-    runs.write(records.sort("digest", maintain_order=True), path, compression)
+        return records.with_columns(runs.KEY)
+    runs.write(records, path, kind)
     return path
