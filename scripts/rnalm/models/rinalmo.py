@@ -153,7 +153,8 @@ class Attention(nn.Module):
         """(tokens, d) -> rotated queries, rotated keys, values, each (tokens, heads, head_dim)."""
         qkv = self.Wqkv(y).unflatten(1, (3, self.heads, -1))
         rotated = rotate(qkv[:, :2], *(table.to(qkv.dtype) for table in rotary))
-        return rotated[:, 0], rotated[:, 1], qkv[:, 2]
+        # A copy: a view would keep all of qkv for the backward pass.
+        return rotated[:, 0], rotated[:, 1], qkv[:, 2].contiguous()
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
