@@ -121,6 +121,7 @@ def test_draws_of_another_seed_are_not_mixed_with_new_ones(corpus, tmp_path):
         ("cluster", ["--coverage", "nan"]),
         ("cluster", ["--threads", "0"]),
         ("cluster", ["--split-memory-limit", "much"]),
+        ("draw", ["--epochs", "1", "--seed", "-1"]),
         ("draw", ["--epochs", "1", "--seed", "1", "--validation-fraction", "1"]),
         ("draw", ["--epochs", "1", "--seed", "1", "--validation-fraction", "nan"]),
     ],

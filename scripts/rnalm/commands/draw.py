@@ -29,6 +29,8 @@ def run(arguments) -> None:
     for option in ("epochs", "crop", "rows_per_shard"):
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')}", "is below 1", "ask for at least 1")
+    if arguments.seed < 0:
+        raise InputError("--seed", "is below 0", "give a whole number from 0")
     if not 0 <= arguments.validation_fraction < 1:
         raise InputError("--validation-fraction", "is no part of the clusters", "give a number from 0 to below 1")
 
