@@ -1,7 +1,7 @@
 """The report of a corpus: where its sequences come from, what was left out and why, what the model will see.
 
-Made from manifests and tables alone; sequences themselves are never read, so that 36 M of them need no more memory
-than their counts.
+Made from manifests and tables alone; sequences themselves are never read. Counting clusters takes about 100 bytes of
+memory for each sequence, and nothing takes more.
 """
 
 from dataclasses import dataclass, field
