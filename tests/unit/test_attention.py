@@ -1,4 +1,8 @@
-"""Attention over packs: every kernel that runs here equals the formula, and the fastest one is chosen."""
+"""Attention over packs: every kernel that runs here equals the formula, and the fastest one is chosen.
+
+On a GPU, with no more than torch, numpy, polars and pytest:
+PYTHONPATH=scripts python -m pytest --noconftest tests/unit/test_attention.py
+"""
 
 import inspect
 from types import SimpleNamespace
@@ -6,10 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from rnalm.models import attention
+from rnalm.models import attention, registry
 from rnalm.models.attention import by_length, choose, flash_attn, jagged, obstacle, varlen
 from rnalm.tokens.packing import from_padded, pack, to_padded
-from small_models import TINY, encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 LENGTHS = (12, 12, 1, 130, 57, 57, 2)
@@ -103,7 +106,9 @@ def test_model_alone_packed_padded(kernel, monkeypatch):
         return lambda q, k, v, batch, dropout: kernel(*(x.contiguous() for x in (q, k, v)), batch, dropout)
 
     monkeypatch.setattr(attention, "choose", chosen if DEVICE == "cpu" else lambda q, dropout: kernel)
-    model, generator = encoder(TINY).to(DEVICE), np.random.default_rng(0)
+    torch.manual_seed(0)
+    model = registry.build({"family": "rinalmo", "dim": 32, "layers": 2, "heads": 4}).to(DEVICE).eval()
+    generator = np.random.default_rng(0)
     encoded = [torch.from_numpy(generator.integers(5, 9, length)) for length in LENGTHS]
     padded = torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True, padding_value=model.tokeniser.pad).to(DEVICE)
     keep = padded != model.tokeniser.pad
