@@ -10,7 +10,7 @@ import torch
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory, load
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure import greedy
+from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.tokens.packing import pack, token_budget_batches
 
 TOKENS_PER_BATCH = 4096
@@ -32,18 +32,31 @@ class LanguageModel:
         """One fp32 array (tokens, d) per sequence; its nucleotides are at `encoder.tokeniser.nucleotides`."""
         return [part.cpu().numpy() for part in self._run(self.encoder, sequences, lambda batch, out: batch.split(out))]
 
+    def pair_logits(self, sequences: list[str]) -> list[np.ndarray]:
+        """One symmetric fp32 array (L, L) per sequence: the logit that two nucleotides pair."""
+        return [matrix.cpu().numpy() for matrix in self._pair_logits(sequences)]
+
     def pair_probabilities(self, sequences: list[str]) -> list[np.ndarray]:
         """One symmetric fp32 array (L, L) per sequence: the probability that two nucleotides pair."""
-        self._needs_head()
-        logits = self._run(self.model, sequences, lambda batch, out: out)
-        return [matrix.float().sigmoid().cpu().numpy() for matrix in logits]
+        return [matrix.sigmoid().cpu().numpy() for matrix in self._pair_logits(sequences)]
 
-    def fold(self, sequences: list[str]) -> list[list[tuple[int, int]]]:
-        """Base pairs (i, j), i < j, 0-based, of each sequence, decoded at the model's own threshold."""
-        threshold = self._needs_head()["threshold"]
+    def fold(self, sequences: list[str], decoder: str | None = None) -> list[list[tuple[int, int]]]:
+        """Base pairs (i, j), i < j, 0-based, of each sequence, decoded at the model's own threshold.
+
+        decoder: a name in DECODERS; by default the one that the model's head was published with.
+        """
+        head = self._needs_head()
+        decoder = decoder or head.get("decoder", "greedy")
+        if decoder not in DECODERS:
+            raise InputError(self.where, f"asks for the decoder {decoder!r}", f"use one of {', '.join(DECODERS)}")
         clean = [normalise(sequence) for sequence in sequences]
-        matrices = self.pair_probabilities(clean)
-        return [greedy(matrix, sequence, threshold) for matrix, sequence in zip(matrices, clean, strict=True)]
+        matrices = (self.pair_logits if decoder in OF_LOGITS else self.pair_probabilities)(clean)
+        items = zip(matrices, clean, strict=True)
+        return [DECODERS[decoder](matrix, sequence, head["threshold"]) for matrix, sequence in items]
+
+    def _pair_logits(self, sequences: list[str]) -> list[torch.Tensor]:
+        self._needs_head()
+        return [matrix.float() for matrix in self._run(self.model, sequences, lambda batch, out: out)]
 
     def _needs_head(self) -> dict:
         if "threshold" not in (self.config["head"] or {}):

@@ -35,7 +35,7 @@ HEADS = {
     ),
     "ernie_structure": (
         "ernie_rna",
-        {"kind": "maps", "maps": [5], "blocks": 8, "dropout": 0.3, "threshold": 0.5},
+        {"kind": "maps", "maps": [5], "blocks": 8, "dropout": 0.3, "decoder": "unrolled", "threshold": 0.5},
         "module.sentence_encoder.",
         "module.",
     ),
@@ -54,7 +54,7 @@ HEADS = {
     "targets": ("rnaret", {"kind": "classes", "width": 48, "classes": 2, "activation": "tanh"}, "ret.", "classifier."),
     "rnaret_structure": (
         "rnaret",
-        {"kind": "plain_pairs", "width": 128, "blocks": 16, "threshold": 0.5},
+        {"kind": "plain_pairs", "width": 128, "blocks": 16, "decoder": "assignment", "threshold": 0.5},
         "ret.",
         "classifier.",
     ),

@@ -1,15 +1,22 @@
-"""FASTA -> structures: dot-brackets, or connect tables where the output ends in .ct."""
+"""FASTA -> structures: dot-brackets, or connect tables where the output ends in .ct.
+
+Pairs are decoded as the model's head was published, ERNIE-RNA's and RNAret's too, unless --decoder says otherwise.
+`matching` is exact where pairs may cross, `nested` where they may not; both, and `greedy`, leave loops of three.
+"""
 
 from pathlib import Path
 
 from rnalm.commands.rnas import check_output, read_rnas, writing
 from rnalm.sequences.alphabet import normalise
 
+DECODERS = ("greedy", "matching", "nested", "assignment", "unrolled")
+
 
 def add(command) -> None:
     command.add_argument("model", help="model directory")
     command.add_argument("fasta", type=Path)
     command.add_argument("-o", "--output", type=Path, required=True, help="structures (.dbn or .ct)")
+    command.add_argument("--decoder", choices=DECODERS, help="default: the one the model's head was published with")
 
 
 def run(arguments) -> None:
@@ -18,7 +25,8 @@ def run(arguments) -> None:
     from rnalm.inference import LanguageModel
     from rnalm.structure.files import WRITERS, Structure, write_dbn
 
-    folded = LanguageModel.from_directory(arguments.model).fold([record.sequence for record in records])
+    model = LanguageModel.from_directory(arguments.model)
+    folded = model.fold([record.sequence for record in records], arguments.decoder)
     structures = [
         Structure(record.accession, normalise(record.sequence).replace("T", "U"), pairs)
         for record, pairs in zip(records, folded, strict=True)

@@ -40,7 +40,7 @@ def save(
 ) -> list[Path]:
     """Write a model directory; returns its files.
 
-    head: for a `model`, what `finetuned.build` makes it from, its task, and the threshold of its decoder if it has one
+    head: for a `model`, what `finetuned.build` makes it from, its task, and the decoder and threshold if it has one
     origin: further entries of config.json: where the weights come from
     """
     directory = Path(directory)

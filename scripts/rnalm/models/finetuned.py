@@ -18,8 +18,8 @@ KINDS = {
     "maps": MapModel,
     "load": LoadModel,
 }
-# Keys of a head that are no sizes of its model: what it was trained for, and the threshold of its decoder.
-ABOUT = {"kind", "task", "threshold"}
+# Keys of a head that are no sizes of its model: what it was trained for, its decoder and the decoder's threshold.
+ABOUT = {"kind", "task", "decoder", "threshold"}
 
 
 def build(encoder: Encoder, head: dict, where="head") -> nn.Module:

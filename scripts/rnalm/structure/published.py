@@ -1,7 +1,7 @@
-"""The decoders that ERNIE-RNA and RNAret were published with, for comparison with their numbers.
+"""The decoders that ERNIE-RNA and RNAret were published with, and that their published heads are read by.
 
 `greedy` (decoding.py) is RiNALMo's. Both below have properties that are no advantage: the assignment drops both of two
-rivals, and the unrolled solver knows no smallest loop. Use `greedy`, `matching` or `nested` to fold.
+rivals, and the unrolled solver knows no smallest loop. `greedy`, `matching` and `nested` have neither.
 """
 
 import numpy as np

@@ -18,7 +18,7 @@ from rnalm.models.names import rename
 
 FAMILY = "ernie_rna"
 PUBLISHED_DIM = 768
-THRESHOLD = 0.5
+DECODING = {"decoder": "unrolled", "threshold": 0.5}
 # The scaler of ribosome load: mean and standard deviation of the 68,688 training targets.
 SCALER = {"mean": 5.269799754058842, "std": 1.3539032306228027}
 # The attention head that the structure head reads.
@@ -70,7 +70,7 @@ def read_head(rest: dict, where) -> tuple[dict, dict]:
         maps = size(rest, "conv1.weight", where)[1]
         if maps == 1:
             sizes = {"maps": [STRUCTURE_MAP], "blocks": blocks, "dropout": 0.3}
-            return {"task": "structure", "kind": "maps", **sizes, "threshold": THRESHOLD}, rest
+            return {"task": "structure", "kind": "maps", **sizes, **DECODING}, rest
         sizes = {"maps": list(range(maps)), "blocks": blocks, "dropout": 0.4}
         return {"task": "closeness", "kind": "maps", **sizes}, rest
     if "head.reductio_module.weight" in rest:

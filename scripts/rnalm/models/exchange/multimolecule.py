@@ -138,7 +138,8 @@ FAMILIES = {
         by_token={"embed_tokens.weight": "unknown", "lm_head.bias": "impossible"},
         sizes=SIZES | {"hidden": "intermediate_size"},
         fixed={"position_embedding_type": "sinusoidal", "pairwise_alpha": 0.8, "tie_word_embeddings": True},
-        head={"task": "structure", "kind": "maps", "maps": [5], "blocks": 8, "dropout": 0.3, "threshold": 0.5},
+        head={"task": "structure", "kind": "maps", "maps": [5], "blocks": 8, "dropout": 0.3}
+        | {"decoder": "unrolled", "threshold": 0.5},
         head_names=MAP_HEAD_NAMES,
     ),
 }

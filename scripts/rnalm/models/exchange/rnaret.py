@@ -2,7 +2,7 @@
 structure and coding potential.
 
 The backbone has our own tensor names, behind `ret.` where it is fine-tuned, and two tensors that are computed here:
-they must be equal. The decoder's threshold, 0.5, and the length 3,000 to which coding potential pads are the code's.
+they must be equal. The decoder, its threshold, 0.5, and the length 3,000 to which coding potential pads are the code's.
 Source: official code DrBlackZJU/RNAret, `retnet.py`, `rri.py`, `ssp.py`, `lnc.py`.
 """
 
@@ -18,7 +18,7 @@ from rnalm.models.rnaret import RnaretConfig, computed_tensors
 from rnalm.tokens.kmer import SPECIAL
 
 FAMILY = "rnaret"
-THRESHOLD = 0.5
+DECODING = {"decoder": "assignment", "threshold": 0.5}
 PADDED_TO = 3000
 KINDS = ("classes", "plain_pairs", "positions")
 # Residual blocks of the head of coding potential that the published code makes and never calls.
@@ -67,7 +67,7 @@ def read_head(rest: dict, where) -> tuple[dict, dict]:
         width = size(tensors, "linear_in.weight", where)[0]
         if len(size(tensors, "conv_out.weight", where)) == 4:
             sizes = {"width": width, "blocks": count(tensors, "resnet.blocks.")}
-            return {"task": "structure", "kind": "plain_pairs", **sizes, "threshold": THRESHOLD}, tensors
+            return {"task": "structure", "kind": "plain_pairs", **sizes, **DECODING}, tensors
         live = {name: tensor for name, tensor in tensors.items() if not name.startswith("resnet.")}
         return {"task": "coding", "kind": "positions", "width": width, "padded_to": PADDED_TO}, live
     raise InputError(
