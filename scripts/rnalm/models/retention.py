@@ -29,9 +29,9 @@ def decays(heads: int) -> torch.Tensor:
     return 1 - 2.0 ** (-5 - torch.arange(heads, dtype=torch.float64))
 
 
-def powers(decay: torch.Tensor, exponents: torch.Tensor, device=None) -> torch.Tensor:
-    """decay (heads,) float64 to every exponent -> (heads, *exponents.shape) fp32."""
-    return decay.view(-1, *(1,) * exponents.dim()).pow(exponents).to(device, torch.float32)
+def powers(decay: torch.Tensor, exponents: torch.Tensor) -> torch.Tensor:
+    """decay (heads,) float64 to every exponent, both on one device -> (heads, *exponents.shape) fp32."""
+    return decay.view(-1, *(1,) * exponents.dim()).pow(exponents).float()
 
 
 def decay_sums(decay: torch.Tensor, lengths: tuple[int, ...]) -> torch.Tensor:
@@ -58,9 +58,9 @@ def retention_scores(q, k, lengths: tuple[int, ...]) -> list[torch.Tensor]:
     found = []
     with torch.autocast(q.device.type, enabled=False):
         for q_one, k_one, root in zip(q.float().split(lengths), k.float().split(lengths), roots, strict=True):
-            places = torch.arange(len(q_one))
+            places = torch.arange(len(q_one), device=q.device)
             scores = torch.einsum("nhd,mhd->hnm", q_one, k_one)
-            scores = scores * powers(decay, (places[:, None] - places).abs(), q.device) / root.T[:, :, None]
+            scores = scores * powers(decay.to(q.device), (places[:, None] - places).abs()) / root.T[:, :, None]
             found.append(scores / scores.sum(dim=2, keepdim=True).abs().clamp(min=1).detach())
     return found
 
@@ -86,19 +86,22 @@ class Chunks:
 
     @classmethod
     def of(cls, lengths: tuple[int, ...], heads: int, size: int, device) -> "Chunks":
-        decay, places = decays(heads), torch.arange(size)
+        decay, places = decays(heads), torch.arange(size, device=device)
         counts = torch.tensor([-(-length // size) for length in lengths])
         starts = (counts.cumsum(0) - counts) * size
         slots = torch.cat([start + torch.arange(length) for start, length in zip(starts, lengths, strict=True)])
+        roots = decay_sums(decay, lengths).sqrt().to(device, torch.float32)[:, :, None]
+        # Once: what a layer needs of it is computed where the layer is, without waiting for a GPU.
+        decay = decay.to(device)
         return cls(
             slots=slots.to(device),
             sequence=torch.arange(len(lengths)).repeat_interleave(counts).to(device),
-            roots=decay_sums(decay, lengths).sqrt().to(device, torch.float32)[:, :, None],
+            roots=roots,
             decay=decay,
             size=size,
             joined=max(lengths) > size,
-            within=powers(decay, (places[:, None] - places).abs(), device)[:, None],
-            from_start=powers(decay, places, device)[:, None, :, None],
+            within=powers(decay, (places[:, None] - places).abs())[:, None],
+            from_start=powers(decay, places)[:, None, :, None],
         )
 
     def stretches(self, chunks: int) -> Iterator[tuple[slice, "Chunks"]]:
@@ -143,7 +146,7 @@ def chunkwise(q, k, v, chunks: Chunks, left: Carry | None = None, right: Carry |
         if chunks.joined:
             before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
             after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
-            g = powers(chunks.decay, torch.ones(1), q.device)[:, :, None, None]
+            g = chunks.decay.float()[:, None, None, None]
             mixed += q * (g * chunks.from_start) @ before
             mixed += q * (g * chunks.to_end) @ after.flip(1)
         mixed = chunks.take(mixed)
@@ -174,14 +177,14 @@ def scan(states: torch.Tensor, sequence: torch.Tensor, chunks: Chunks, carry: Ca
     state, owner = carry or (states.new_zeros(states[:, 0].shape), sequence[:1] - 1)
     sums = []
     for added, part in zip(states.split(SCANNED, dim=1), sequence.split(SCANNED), strict=True):
-        places = torch.arange(len(part))
+        places = torch.arange(len(part), device=part.device)
         distance = (places[:, None] - places - 1).clamp(min=0)
-        earlier = (part[:, None] == part) & (places[:, None] > places).to(part.device)
-        mixing = powers(g, distance, part.device) * earlier
-        reach = powers(g, places, part.device) * (part == owner)
+        earlier = (part[:, None] == part) & (places[:, None] > places)
+        mixing = powers(g, distance) * earlier
+        reach = powers(g, places) * (part == owner)
         # The carried state is one more chunk before the first.
         every = torch.cat((state[:, None], added), dim=1).flatten(2)
         sums.append((torch.cat((reach[:, :, None], mixing), dim=2) @ every).unflatten(2, added.shape[2:]))
-        state = powers(g, torch.ones(1), part.device)[:, :, None] * sums[-1][:, -1] + added[:, -1]
+        state = g.float()[:, None, None] * sums[-1][:, -1] + added[:, -1]
         owner = part[-1:]
     return torch.cat(sums, dim=1), (state, owner)
