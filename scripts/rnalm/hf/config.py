@@ -16,6 +16,7 @@ class RnalmConfig(PreTrainedConfig):
     """
 
     model_type = MODEL_TYPE
+    # There is no model by default; earlier versions of Transformers 5 ask.
     has_no_defaults_at_init = True
 
     def __init__(self, model: dict, head: dict | None = None, rnalm: str = __version__, **others):
