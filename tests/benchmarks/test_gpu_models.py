@@ -46,8 +46,6 @@ def run(folder, *options) -> list[dict]:
 
 
 def test_it_runs_to_its_tables(tmp_path, monkeypatch):
-    # Traced alone: to generate code takes longer than all the rest.
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     rows = run(tmp_path)
     assert list(dict.fromkeys(row["section"] for row in rows)) == SECTIONS
