@@ -15,7 +15,7 @@ from rnalm.commands import folders
 from rnalm.errors import InputError
 from rnalm.sequences import blastdb
 
-HELD_BYTES = 640 << 20  # of records that are not written before they are merged
+HELD_BYTES = 512 << 20  # of records that are not written before they are merged
 COMPRESSED = (".gz", ".bgz", ".zst")
 # By the ending of a file's name; any other is FASTA.
 FORMATS = {

@@ -22,7 +22,7 @@ from rnalm.parallel import in_order
 from rnalm.progress import Progress
 from rnalm.sequences import runs
 
-RECORDS_PER_PART = 100_000  # twice that at most, on average
+RECORDS_PER_PART = 50_000  # twice that at most, on average
 ROWS_PER_GROUP = 25_000
 LEAVES = ("digest", "length", "rna_type", "sources.list.element.source", "sources.list.element.accession")
 COMPRESSION = {"sequence": "snappy"} | dict.fromkeys(LEAVES, "zstd")
