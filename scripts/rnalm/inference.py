@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rnalm.errors import InputError
-from rnalm.models.directory import ModelDirectory, load
+from rnalm.models.directory import ModelDirectory, autocast, load
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.tokens.packing import pack, token_budget_batches
@@ -17,20 +17,23 @@ TOKENS_PER_BATCH = 4096
 
 
 class LanguageModel:
-    def __init__(self, loaded: ModelDirectory, where):
+    def __init__(self, loaded: ModelDirectory, where, precision: str = "fp32"):
+        """precision: of the matrix products, `fp32` or `bf16`; what is returned is fp32."""
         self.config, self.encoder, self.model, self.where = loaded.config, loaded.encoder, loaded.model, where
+        self.precision = precision
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         (self.model or self.encoder).to(self.device)
 
     @classmethod
-    def from_directory(cls, directory) -> "LanguageModel":
+    def from_directory(cls, directory, precision: str = "fp32") -> "LanguageModel":
         """InputError if `directory` is no model directory."""
-        return cls(load(directory), directory)
+        return cls(load(directory), directory, precision)
 
     @torch.no_grad()
     def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:
         """One fp32 array (tokens, d) per sequence; its nucleotides are at `encoder.tokeniser.nucleotides`."""
-        return [part.cpu().numpy() for part in self._run(self.encoder, sequences, lambda batch, out: batch.split(out))]
+        parts = self._run(self.encoder, sequences, lambda batch, out: batch.split(out.float()))
+        return [part.cpu().numpy() for part in parts]
 
     def pair_logits(self, sequences: list[str]) -> list[np.ndarray]:
         """One symmetric fp32 array (L, L) per sequence: the logit that two nucleotides pair."""
@@ -71,6 +74,8 @@ class LanguageModel:
         results = [None] * len(encoded)
         for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
             batch = pack([encoded[i] for i in members]).to(self.device)
-            for i, result in zip(members, per_sequence(batch, module(batch)), strict=True):
+            with autocast(self.precision, self.device):
+                out = module(batch)
+            for i, result in zip(members, per_sequence(batch, out), strict=True):
                 results[i] = result
         return results

@@ -91,6 +91,15 @@ def test_embed(models, rnas, tmp_path):
         assert [path.name for path in output.parent.iterdir()] == ["out.npz"]
 
 
+def test_embed_in_bf16(models, rnas, tmp_path):
+    for precision in ("fp32", "bf16"):
+        succeed("embed", models / "plain", rnas, "-o", tmp_path / f"{precision}.npz", "--precision", precision)
+    with np.load(tmp_path / "fp32.npz") as exact, np.load(tmp_path / "bf16.npz") as close:
+        for name in exact:
+            assert close[name].dtype == np.float32
+            assert 1e-5 < np.linalg.norm(close[name] - exact[name]) / np.linalg.norm(exact[name]) < 0.02
+
+
 def test_verify(tmp_path):
     output = tmp_path / "run" / "numbers.csv"
     output.parent.mkdir()
