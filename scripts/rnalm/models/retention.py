@@ -60,7 +60,8 @@ def retention_scores(q, k, lengths: tuple[int, ...]) -> list[torch.Tensor]:
         for q_one, k_one, root in zip(q.float().split(lengths), k.float().split(lengths), roots, strict=True):
             places = torch.arange(len(q_one), device=q.device)
             scores = torch.einsum("nhd,mhd->hnm", q_one, k_one)
-            scores = scores * powers(decay.to(q.device), (places[:, None] - places).abs()) / root.T[:, :, None]
+            scores *= powers(decay.to(q.device), places)[:, (places[:, None] - places).abs()]
+            scores /= root.T[:, :, None]
             found.append(scores / scores.sum(dim=2, keepdim=True).abs().clamp(min=1).detach())
     return found
 
