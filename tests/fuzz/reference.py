@@ -90,14 +90,15 @@ def genbank(data: bytes):
 
 
 def expected(records: list, min_length: int, max_length: int, max_n_fraction: float):
-    """[(accession, digest or None if dropped)] of records; WRONG if one of them is no record or a protein."""
+    """[(accession, digest or None if dropped)] of records; WRONG if one is no record, a protein or a structure."""
     found = []
     for name, raw in records:
         letters = [letter for letter in raw.decode("latin-1") if letter not in " \t\v\f\r\n-."]
         if name == "" or not letters:
             return None
         impossible = sum(letter in "EFLPQZOJeflpqzoj*" for letter in letters)
-        if impossible and impossible >= 0.05 * len(letters):
+        brackets = sum(letter in "()[]{}<>" for letter in letters)
+        if any(number and number >= 0.05 * len(letters) for number in (impossible, brackets)):
             return WRONG
         upper = [letter.upper().replace("U", "T") for letter in letters]
         sequence = "".join(letter if letter in BASES + AMBIGUOUS else "N" for letter in upper)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from made_corpus import one_line_error, real_records
+from real_data import from_data
 from rnalm import provenance
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.readers import read_fasta
@@ -169,3 +171,39 @@ def test_names_of_files_may_be_odd(tmp_path):
     assert done.returncode == 0, done.stderr
     assert {source for source, _ in ledger(tmp_path / "out")} >= {"a b", "é", "[x]*?", "a=b", "UPPER", 'comma,"', ".."}
     assert provenance.load(tmp_path / "out/manifest.json")["counts"] == {"in": 8, "kept": 1, "merged": 7, "dropped": 0}
+
+
+def test_two_files_of_one_stem_are_no_source_by_chance(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.fa").write_text(f">{folder}\nACGUACGUACGUACGUACGU\n")
+    done = corpus(tmp_path / "a/x.fa", tmp_path / "b/x.fa", "--out", tmp_path / "out")
+    assert "is not the only input named x" in one_line_error(done)
+    named = [f"--source=x={tmp_path / folder / 'x.fa'}" for folder in ("a", "b")]
+    assert corpus(*named, "--out", tmp_path / "out").returncode == 0
+    assert ledger(tmp_path / "out")["x", "in"] == 2
+
+
+@pytest.mark.skipif(shutil.which("blastdbcmd") is None, reason="BLAST+ is not installed")
+def test_the_manifest_names_the_files_of_a_blast_database(tmp_path):
+    folder = from_data("ncbi/blastdb_v5_nt_mini")
+    done = corpus(f"--source=nt={folder}", "--out", tmp_path / "out", "--max-length", 100000)
+    assert done.returncode == 0, done.stderr
+    inputs = {Path(item["path"]).name for item in provenance.load(tmp_path / "out/manifest.json")["inputs"]}
+    assert {"test_nucl.nsq", "test_nucl.ndb"} <= inputs
+    assert all(name.startswith("test_nucl.n") for name in inputs)
+
+
+def test_a_file_of_structures_under_the_name_of_fasta(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nGGGGAAAACCCCGGGGAAAACCCC\n((((....))))((((....))))\n")
+    error = one_line_error(corpus(path, "--out", tmp_path / "out"))
+    assert "x.fa, record a: has brackets in its sequence, as a structure has" in error
+
+
+def test_stray_brackets_are_unknown_letters(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_text(f">a\n{'ACGU' * 10}({'ACGU' * 10}\n")
+    assert corpus(path, "--out", tmp_path / "out").returncode == 0
+    (part,) = (tmp_path / "out/sequences").glob("*.parquet")
+    assert pl.read_parquet(part)["sequence"].to_list() == ["ACGT" * 10 + "N" + "ACGT" * 10]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rnalm.errors import InputError
 from rnalm.sequences import fasta
-from rnalm.sequences.alphabet import AMBIGUITY, GAP, PROTEIN, UNKNOWN, normalise
+from rnalm.sequences.alphabet import AMBIGUITY, BRACKET, GAP, PROTEIN, UNKNOWN, normalise
 from rnalm.sequences.digests import hexadecimal_digests
 
 # Long runs of bases are read by another path than the rest, lines of equal length by a third.
@@ -87,7 +87,8 @@ def test_kinds_count_what_the_rules_ask_for(data):
         letters, sequence = raw.upper(), normalise(raw)
         assert counts[GAP] == sum(map(letters.count, (b"-", b".")))
         assert counts[AMBIGUITY] == sum(map(sequence.count, "RYKMSWBDHV"))
-        assert counts[UNKNOWN] + counts[PROTEIN] == sequence.count("N")
+        assert counts[[UNKNOWN, PROTEIN, BRACKET]].sum() == sequence.count("N")
+        assert counts[BRACKET] == sum(letters.count(byte) for byte in (b"<", b">", b"("))
         assert counts[PROTEIN] == sum(letters.count(byte) for byte in (b"E", b"F", b"L", b"P", b"Q", b"Z", b"*"))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars
 import pytest
 from Bio import SeqIO
+from real_data import from_data
 from rnalm.errors import InputError
 from rnalm.provenance import outputs
 from rnalm.sequences import fasta, normalisation, selection
@@ -18,17 +19,9 @@ from rnalm.sequences.normalisation import File, Rules, Source
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "resources/demo/rfam/fasta_files"
-DATA = ROOT.parent / "shared" / "data"
 TITLES = selection.load(ROOT / "resources/nt_rules.yaml", "nt_titles")
 RULES = Rules(min_length=16, max_length=8192, max_n_fraction=0.1)
 UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
-
-
-def from_data(name):
-    path = DATA / name
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
-    return path
 
 
 def run_library(files, folder, source="rfam", rules=RULES, threads=2):

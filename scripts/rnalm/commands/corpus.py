@@ -5,9 +5,11 @@ manifest.json, from where `rnalm cluster` and `rnalm draw` continue. FASTA, plai
 BLAST databases by their names' endings. Sources take precedence in their order, files without a name first.
 """
 
+import contextlib
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import Counter
 from pathlib import Path
 
 from rnalm import files
@@ -37,27 +39,46 @@ def add(command) -> None:
 
 def run(arguments) -> None:
     named = [(stem(Path(path)), Path(path)) for path in arguments.inputs] + list(map(split, arguments.source))
-    if not named:
-        raise InputError("rnalm corpus", "has no input", "name sequence files")
-    for name, path in named:
-        folders.check_name(name)
-        folders.check_name(str(path))
-        if not (path.exists() or blastdb.named(path)):
-            raise InputError(path, "does not exist", "check the path")
+    check(named, len(arguments.inputs))
     folders.check_path(arguments.out)
     folders.check_sequences(arguments.out / "sequences")
 
     # Before numpy is imported: the threads of its linear algebra have nothing to do here, and spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    inputs = [path for _, path in named if path.is_file()]
-    # The manifest names the hashes; they are there when it is written.
-    with ThreadPoolExecutor(1) as hashing:
-        hashed = hashing.map(files.sha256, inputs)
-        make(arguments, named, inputs)
-        list(hashed)
+    inputs = [file for _, path in named for file in parts(path) if file.is_file()]
+    # The manifest names the hashes; they are there when it is written. After an error nothing waits for them.
+    hashing = threading.Thread(target=hash_all, args=[inputs], daemon=True)
+    hashing.start()
+    make(arguments, named, inputs, hashing)
 
 
-def make(arguments, named: list[tuple[str, Path]], inputs: list[Path]) -> None:
+def check(named: list[tuple[str, Path]], stems: int) -> None:
+    """InputError for inputs that are not there or not named well; the first `stems` have their names from files."""
+    if not named:
+        raise InputError("rnalm corpus", "has no input", "name sequence files")
+    times = Counter(name for name, _ in named[:stems])
+    for name, path in named:
+        folders.check_name(name)
+        folders.check_name(str(path))
+        if not (path.exists() or blastdb.named(path)):
+            raise InputError(path, "does not exist", "check the path")
+        if times[name] > 1:
+            problem = f"is not the only input named {name}"
+            raise InputError(path, problem, f"name its source: --source NAME={path}; files of one NAME are one source")
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of an input: of a BLAST database several."""
+    return blastdb.parts(path) if format_of(path) == "blastdb" else [path]
+
+
+def hash_all(paths: list[Path]) -> None:
+    with contextlib.suppress(OSError):  # who reads the records will say so
+        for path in paths:
+            files.sha256(path)
+
+
+def make(arguments, named: list[tuple[str, Path]], inputs: list[Path], hashing: threading.Thread) -> None:
     import polars as pl
 
     from rnalm import provenance
@@ -88,6 +109,7 @@ def make(arguments, named: list[tuple[str, Path]], inputs: list[Path]) -> None:
             shutil.rmtree(temporary / "runs")
         files.write_text(out / "ledger.csv", pl.DataFrame(ledger).write_csv())
         record.outputs = [*sorted((out / "sequences").glob("*.parquet")), out / "ledger.csv", out / "dropped.tsv"]
+        hashing.join()
         record.counts, record.notes["ledger"] = deduplication.totals(ledger), ledger
     shown = ", ".join(f"{number:,} {what}" for what, number in record.counts.items())
     print(f"{out}: {shown}")

@@ -12,11 +12,13 @@ BLANKS = b" \t\n\r\v\f"
 GAPS = b"-."
 # No nucleotide alphabet (IUPAC, I for inosine, X for unknown) has these, and every real protein does.
 PROTEIN_ONLY = b"EFLPQZOJeflpqzoj*"
-# About 29 % of the residues of an average protein; far above a stray letter in a nucleotide record.
-PROTEIN_FRACTION = 0.05
+BRACKETS = b"()[]{}<>"
+# Of letters that only proteins have, and of brackets: a protein has about 29 % of the first, a sequence with its
+# structure in dot-bracket a third of the others; far above a stray byte in a nucleotide record.
+FOREIGN_FRACTION = 0.05
 # What a byte of a sequence as written is, for KINDS: nothing, a gap, or a letter that becomes a base (also inosine),
-# N, an ambiguity code, or N although only proteins have it.
-BLANK, GAP, BASE, UNKNOWN, AMBIGUITY, PROTEIN = range(6)
+# N, an ambiguity code, or N although only proteins or structures have it.
+BLANK, GAP, BASE, UNKNOWN, AMBIGUITY, PROTEIN, BRACKET = range(7)
 
 
 def _spelling() -> bytes:
@@ -33,7 +35,7 @@ def _kinds() -> bytes:
     for kind, letters in ((BASE, BASES), (AMBIGUITY, "".join(ambiguous))):
         for byte in (letters + letters.lower()).encode():
             table[byte] = kind
-    for kind, letters in ((PROTEIN, PROTEIN_ONLY), (GAP, GAPS), (BLANK, BLANKS)):
+    for kind, letters in ((PROTEIN, PROTEIN_ONLY), (BRACKET, BRACKETS), (GAP, GAPS), (BLANK, BLANKS)):
         for byte in letters:
             table[byte] = kind
     return bytes(table)
@@ -57,7 +59,7 @@ def is_protein(raw: str | bytes) -> bool:
     """Whether a sequence is evidently a protein: 1 in 20 of its letters exists in no nucleotide alphabet."""
     letters = _ascii(raw).translate(None, GAPS + BLANKS)
     impossible = len(letters) - len(letters.translate(None, PROTEIN_ONLY))
-    return impossible > 0 and impossible >= PROTEIN_FRACTION * len(letters)
+    return impossible > 0 and impossible >= FOREIGN_FRACTION * len(letters)
 
 
 def _ascii(raw: str | bytes) -> bytes:

@@ -71,6 +71,13 @@ def find(path: Path) -> Path:
     return path / names.pop()
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a database: nt.nal, nt.ntf, nt.000.nsq, ..."""
+    database = find(path)
+    form = re.compile(rf"{re.escape(database.name)}(\.\d+)?\.n\w\w")
+    return sorted(file for file in database.parent.iterdir() if form.fullmatch(file.name))
+
+
 def named(path: Path) -> bool:
     """Whether a path is that of a database without its extension."""
     return any(path.with_name(f"{path.name}.{kind}").is_file() for kind in ("nin", "nal", "ndb"))

@@ -37,7 +37,7 @@ class Records(NamedTuple):
     identifiers:  text, the first word of each header; a Ctrl-A ends it, too
     descriptions: text, what follows it, without white space around it
     sequences:    large_string, normalised
-    kinds:        int64, (records, 6), how many bytes of a sequence as written are of each kind of the alphabet; but
+    kinds:        int64, (records, 7), how many bytes of a sequence as written are of each kind of the alphabet; but
                   bases, which are most of it, are not all counted
     """
 
@@ -128,7 +128,7 @@ def parse(text: np.ndarray) -> Records:
     most = _count(text, HEADER)
     sequences = np.empty(len(text) + PROBE, np.uint8)
     word_ends, sequence_ends = np.zeros(2 * most + 1, np.int64), np.zeros(most + 1, np.int64)
-    kinds = np.zeros((most, 6), np.int64)
+    kinds = np.zeros((most, 7), np.int64)
     records = _scan(text, word_ends, sequences, sequence_ends, kinds)
     word_ends = word_ends[: 2 * records + 1]
     words = pl.Series(text_column(text[: word_ends[-1]].copy(), word_ends))

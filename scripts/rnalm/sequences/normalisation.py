@@ -6,7 +6,8 @@ Every record is either kept or dropped by the first rule that applies, in this o
   too_long        longer than max_length
   not_nucleotide  more than half of its letters are ambiguity codes, as in a short peptide
   too_many_n      a larger share of N than max_n_fraction
-A record that is evidently a protein is no case for a rule: the file is the wrong one, and the stage ends.
+A record that is evidently a protein, or a structure, is no case for a rule: the file is the wrong one, and the stage
+ends.
 Files are read in blocks, each by one thread, and every step on a block is one operation on its columns. Memory holds
 a few blocks and runs, and what is written does not depend on the number of threads.
 """
@@ -111,7 +112,7 @@ def normalise(source: Source, rules: Rules, folder: Path, threads: int, held=0, 
 
     held: bytes of the first runs that stay in memory, unsorted, and are not written
     kind: of those that are, `runs.STORED` or `runs.PASSING`
-    InputError: a file that cannot be read, or that holds a protein
+    InputError: a file that cannot be read, or that holds a protein or a structure
     """
     counts, tallies = Counter(records=0, kept=0), {}
     with pq.ParquetWriter(folder / "dropped.parquet", DROPPED, compression="zstd") as writer:
@@ -152,7 +153,8 @@ def normalise_block(source: Source, rules: Rules, kind: runs.Kind, item: tuple[F
         gaps=parsed.kinds[:, alphabet.GAP],
         ambiguous=parsed.kinds[:, alphabet.AMBIGUITY],
         protein=parsed.kinds[:, alphabet.PROTEIN],
-        unknown=parsed.kinds[:, alphabet.UNKNOWN] + parsed.kinds[:, alphabet.PROTEIN],
+        bracket=parsed.kinds[:, alphabet.BRACKET],
+        unknown=parsed.kinds[:, [alphabet.UNKNOWN, alphabet.PROTEIN, alphabet.BRACKET]].sum(axis=1),
     )
     refuse(file.path, records)
     if file.rna_type:
@@ -174,11 +176,11 @@ def normalise_block(source: Source, rules: Rules, kind: runs.Kind, item: tuple[F
 
 def refuse(path, records: pl.DataFrame) -> None:
     """Raise InputError for the first record that no FASTA file of nucleotide sequences has."""
-    protein = (pl.col("protein") > 0) & (pl.col("protein") >= alphabet.PROTEIN_FRACTION * pl.col("length"))
     wrong = {
         "identifier": pl.col("accession") == "",
         "sequence": pl.col("length") + pl.col("gaps") == 0,
-        "protein": protein,
+        "protein": foreign("protein"),
+        "structure": foreign("bracket"),
     }
     problem = pl.coalesce(pl.when(is_so).then(pl.lit(name)) for name, is_so in wrong.items())
     found = records.select(accession=pl.col("accession"), before=pl.col("accession").shift(1), problem=problem)
@@ -189,7 +191,14 @@ def refuse(path, records: pl.DataFrame) -> None:
         where = f"{path}, record {accession}"
         if problem == "sequence":
             raise InputError(where, "has a header but no sequence", "get the whole file again")
+        if problem == "structure":
+            raise InputError(where, "has brackets in its sequence, as a structure has", "give the sequences alone")
         raise InputError(where, "is a protein, not a nucleotide sequence", "remove it, or give the right file")
+
+
+def foreign(kind: str) -> pl.Expr:
+    """Whether a record has more bytes of a kind than a nucleotide record can have by mistake."""
+    return (pl.col(kind) > 0) & (pl.col(kind) >= alphabet.FOREIGN_FRACTION * pl.col("length"))
 
 
 def lengths(sequences: pa.LargeStringArray) -> np.ndarray:
