@@ -150,7 +150,7 @@ def decompressed(packed: bytes) -> bytes | None:
     parts = []
     while packed.strip(b"\0"):
         if packed.startswith(b"\x1f\x8b\x08"):
-            packed = packed[:3] + bytes([packed[3] & 0x1F]) + packed[4:]
+            packed = packed[:3] + bytes(flags & 0x1F for flags in packed[3:4]) + packed[4:]
         member = zlib.decompressobj(wbits=31)
         try:
             parts.append(member.decompress(packed) + member.flush())
