@@ -3,6 +3,7 @@
 # make lint   formatters, linters, room order
 # make fuzz   100,000 damaged input files through the corpus, INPUTS=... for another number
 # make bench-corpus   made records through the corpus, beside seqkit: docs/benchmarks.md
+# make bench-models   RNAret in linear time; embedding beside padded batches, MULTIMOLECULE=yes also beside MultiMolecule
 
 SHELL := bash
 PYTHON ?= python3
@@ -17,7 +18,7 @@ CPU_TORCH = $(shell if ! command -v nvidia-smi && $(PYTHON) -c \
 	then echo --extra-index-url $(CPU_WHEELS); fi 2> /dev/null)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(CPU_TORCH)
 
-.PHONY: demo test lint fuzz bench-corpus bench-decoders setup setup-test
+.PHONY: demo test lint fuzz bench-corpus bench-decoders bench-models setup setup-test
 
 setup: $(VENV)/installed
 setup-test: $(VENV)/installed-test
@@ -65,3 +66,18 @@ bench-corpus: setup-test
 
 bench-decoders: setup-test
 	python tests/benchmarks/decoders.py
+
+RNAS ?= 128
+MULTIMOLECULE ?=
+# An environment of its own: MultiMolecule (AGPL-3.0) is no dependency. The versions are known to work together.
+THEIRS := results/.state/multimolecule
+
+bench-models: REPETITIONS = 2
+bench-models: setup-test $(if $(MULTIMOLECULE),$(THEIRS)/installed)
+	python tests/benchmarks/models.py --part $(PART) --rnas $(RNAS) --repetitions $(REPETITIONS) \
+		$(if $(MULTIMOLECULE),--multimolecule $(THEIRS)/bin/python)
+
+$(THEIRS)/installed: constraints.txt
+	$(PYTHON) -m venv $(THEIRS)
+	$(subst $(BIN),$(THEIRS)/bin,$(PIP_INSTALL)) multimolecule==0.2.2 danling==0.4.8 chanfig==0.0.117
+	touch $@

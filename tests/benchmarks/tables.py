@@ -22,9 +22,9 @@ def markdown(numbers: dict) -> str:
     return "\n".join(parts)
 
 
-def heading(title: str, part: dict) -> list[str]:
+def heading(title: str, part: dict, packages=("polars", "pyarrow")) -> list[str]:
     machine, versions = part["machine"], part["versions"]
-    used = ", ".join(f"{name} {versions[name]}" for name in ("python", "polars", "pyarrow") if name in versions)
+    used = ", ".join(f"{name} {versions[name]}" for name in ("python", *packages) if name in versions)
     memory = f"{machine['memory_bytes'] / 2**30:.0f} GiB"
     return [
         f"## {title}",
