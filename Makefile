@@ -58,11 +58,12 @@ RECORDS ?= 1000000 10000000
 SEQKIT_RECORDS ?= 1000000
 REPETITIONS ?= 5
 CLUSTER_UP_TO ?= 0
+SPLIT_MEMORY_LIMIT ?= 0
 
 bench-corpus: setup-test
 	bash tests/system_packages.sh
 	python tests/benchmarks/corpus.py --part $(PART) --records $(RECORDS) --seqkit-records $(SEQKIT_RECORDS) \
-		--cluster-up-to $(CLUSTER_UP_TO) --repetitions $(REPETITIONS)
+		--cluster-up-to $(CLUSTER_UP_TO) --split-memory-limit $(SPLIT_MEMORY_LIMIT) --repetitions $(REPETITIONS)
 
 bench-decoders: setup-test
 	python tests/benchmarks/decoders.py

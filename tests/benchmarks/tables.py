@@ -89,7 +89,8 @@ def left_half_table(part: dict) -> list[str]:
         *lines,
         "",
         "Memory: peak of the whole process tree, mapped files included. Disk: what a stage leaves, and the most that "
-        "lay in the corpus folder while it ran. Per record: wall time, relative to the first run.",
+        "lay in the corpus folder while it ran. Per record: wall time, relative to the first run. "
+        f"`--split-memory-limit {part['split_memory_limit']}`; 0 is all memory.",
         "",
     ]
 
