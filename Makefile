@@ -68,12 +68,12 @@ bench-corpus: setup-test
 bench-decoders: setup-test
 	python tests/benchmarks/decoders.py
 
-RNAS ?= 128
+RNAS ?= 96
 MULTIMOLECULE ?=
 # An environment of its own: MultiMolecule (AGPL-3.0) is no dependency. The versions are known to work together.
 THEIRS := results/.state/multimolecule
 
-bench-models: REPETITIONS = 2
+bench-models: REPETITIONS = 3
 bench-models: setup-test $(if $(MULTIMOLECULE),$(THEIRS)/installed)
 	python tests/benchmarks/models.py --part $(PART) --rnas $(RNAS) --repetitions $(REPETITIONS) \
 		$(if $(MULTIMOLECULE),--multimolecule $(THEIRS)/bin/python)

@@ -44,8 +44,8 @@ PER_PAIR = 48
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=("all", *PARTS, "tables"), default="all")
-    parser.add_argument("--rnas", type=int, default=128, help="to embed with each model")
-    parser.add_argument("--repetitions", type=int, default=2, help="blocks of the RNAs")
+    parser.add_argument("--rnas", type=int, default=96, help="to embed with each model")
+    parser.add_argument("--repetitions", type=int, default=3, help="blocks of the RNAs")
     parser.add_argument("--lengths", type=int, nargs="+", default=[512 * 2**i for i in range(6)], help="of retention")
     parser.add_argument("--streamed", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="nt, RNAret")
     parser.add_argument("--layers", type=int, help="of the models; fewer than published only to try the benchmark")
