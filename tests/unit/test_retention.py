@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.models.retention import CHUNK, Chunks, chunkwise, decay_sums, decays, leaving_left, parallel
-from rnalm.models.rnaret import STRETCH
+from rnalm.models.rnaret import STRETCH, WHOLE
 from rnalm.tokens.packing import pack
 from small_models import rnaret
 
@@ -169,7 +169,7 @@ def test_network_in_chunks_and_stretches(length):
 
 def test_a_long_sequence_streams_where_no_gradient_is_wanted(monkeypatch):
     model = rnaret()
-    batch = pack([np.random.default_rng(0).integers(6, 10, STRETCH + CHUNK)])
+    batch = pack([np.random.default_rng(0).integers(6, 10, WHOLE + CHUNK)])
     stretches = []
     stream = model.layers[0].stream
 
@@ -182,7 +182,9 @@ def test_a_long_sequence_streams_where_no_gradient_is_wanted(monkeypatch):
     assert not stretches and trained.requires_grad
     with torch.no_grad():
         assert relative(model(batch), trained) < 1e-6
-    assert [tokens for tokens, _ in stretches] == [slice(0, STRETCH), slice(STRETCH, STRETCH + CHUNK)]
+    starts = range(0, WHOLE, STRETCH)
+    expected = [*(slice(start, start + STRETCH) for start in starts), slice(WHOLE, WHOLE + CHUNK)]
+    assert [tokens for tokens, _ in stretches] == expected
 
 
 def test_gradients_reach_every_weight():

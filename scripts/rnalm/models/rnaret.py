@@ -24,8 +24,10 @@ from rnalm.tokens.kmer import PAD, KmerTokeniser
 from rnalm.tokens.packing import PackedBatch
 
 EPS = 1e-6
-# Tokens that are in work at a time without gradients.
-STRETCH = 8192
+# Longest pack, in tokens, that goes through a layer at once without gradients.
+WHOLE = 8192
+# Tokens of a longer one that are in work at a time.
+STRETCH = 2048
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Rnaret(nn.Module):
         the same memory for any length.
         """
         chunks = self.chunks(batch)
-        if not torch.is_grad_enabled() and len(batch.ids) > STRETCH:
+        if not torch.is_grad_enabled() and len(batch.ids) > WHOLE:
             return self.stream(batch, chunks, STRETCH // chunks.size)
         x, rotary = self.embed(batch), self.rotary(batch.positions)
         for layer in self.layers:
@@ -163,7 +165,7 @@ class Layer(nn.Module):
         """
         arriving = [None]
         for tokens, chunks in stretches[:0:-1]:
-            _, _, k, v = self.before(x[tokens], rotary(tokens))
+            k, v = self.retention.keys_and_values(self.retention_layer_norm(x[tokens]), rotary(tokens))
             arriving.append(leaving_left(k, v, chunks, arriving[-1]))
         left = None
         for tokens, chunks in stretches:
@@ -188,8 +190,13 @@ class Retention(nn.Module):
 
     def project(self, z, rotary) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(tokens, d) -> rotated queries, rotated keys, values, each (tokens, heads, -1)."""
-        q, k, v = (layer(z).unflatten(1, (self.heads, -1)) for layer in (self.q_proj, self.k_proj, self.v_proj))
-        return rotate(q, rotary), rotate(k, rotary * self.scale), v
+        q = rotate(self.q_proj(z).unflatten(1, (self.heads, -1)), rotary)
+        return q, *self.keys_and_values(z, rotary)
+
+    def keys_and_values(self, z, rotary) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `project`, without the queries."""
+        k, v = (layer(z).unflatten(1, (self.heads, -1)) for layer in (self.k_proj, self.v_proj))
+        return rotate(k, rotary * self.scale), v
 
     def gated(self, z, mixed) -> torch.Tensor:
         """The heads' outputs (tokens, heads, value dim), each normalised, gated and mixed -> (tokens, d)."""
