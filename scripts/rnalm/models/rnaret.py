@@ -163,10 +163,13 @@ class Layer(nn.Module):
 
         A stretch needs what comes from its right: so first once from right to left, for the states alone.
         """
-        arriving = [None]
-        for tokens, chunks in stretches[:0:-1]:
+        arriving, states = [None], x.new_empty(len(stretches), *self.retention.state_shape, dtype=torch.float32)
+        for (tokens, chunks), kept in zip(stretches[:0:-1], states, strict=False):
             k, v = self.retention.keys_and_values(self.retention_layer_norm(x[tokens]), rotary(tokens))
-            arriving.append(leaving_left(k, v, chunks, arriving[-1]))
+            state, sequence = leaving_left(k, v, chunks, arriving[-1])
+            # All in one piece: by themselves they would lie between the buffers of stretches, whose memory would then
+            # be too fragmented to be used again.
+            arriving.append((kept.copy_(state), sequence))
         left = None
         for tokens, chunks in stretches:
             z, q, k, v = self.before(x[tokens], rotary(tokens))
@@ -179,6 +182,7 @@ class Retention(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.scale = (config.dim // config.heads) ** -0.5
+        self.state_shape = config.heads, config.dim // config.heads, config.value_dim // config.heads + 1
         self.q_proj = nn.Linear(config.dim, config.dim, bias=False)
         self.k_proj = nn.Linear(config.dim, config.dim, bias=False)
         self.v_proj = nn.Linear(config.dim, config.value_dim, bias=False)
