@@ -13,7 +13,7 @@ from rnalm.models.heads import PairModel
 from rnalm.tokens.packing import pack
 from rnalm.tokens.rinalmo import TOKENS, encode
 from safetensors.torch import load_file
-from small_models import TINY, encoder, transfer_rnas, weights_by_rule
+from small_models import ERNIE_RNA, RNARET, TINY, encoder, transfer_rnas, weights_by_rule
 
 HEAD = {"task": "structure", "width": 8, "blocks": 1, "threshold": 0.17}
 
@@ -82,13 +82,40 @@ def test_other_tokens(plain):
         ({"model": {**TINY, "family": "rnalmo"}}, "family 'rnalmo' is unknown"),
         ({"model": {**TINY, "depth": 3}}, "depth"),
         ({"head": HEAD}, r"model\.safetensors: does not fit"),
+        ({"model": ERNIE_RNA}, "lists other tokens"),
+        ({"model": None}, "family None is unknown"),
+        ({"model": {**TINY, "family": []}}, r"family \[\] is unknown"),
+        ({"model": {**TINY, "heads": 0}}, "heads 0 is no whole number of at least 1"),
+        ({"model": {**TINY, "layers": "2"}}, "layers '2' is no whole number"),
+        ({"model": {**TINY, "dim": -32}}, "dim -32 is no whole number"),
+        ({"model": {**TINY, "heads": 3}}, "dim 32 is no multiple of 6, for 3 heads"),
+        ({"model": {**TINY, "heads": 32}}, "dim 32 is no multiple of 64"),
+        ({"model": {**TINY, "dropout": 2}}, "dropout probability"),
+        ({"model": {**RNARET, "value_dim": 62}}, "value_dim 62 is no multiple of 4, for 4 heads"),
+        ({"model": {**RNARET, "k": 2}}, "k 2 is not one of"),
+        ({"model": {**RNARET, "k": 20}}, "k 20 is not one of"),
+        ({"head": "pairs"}, "has the head 'pairs'"),
+        ({"head": {**HEAD, "kind": []}}, r"head of kind \[\] is unknown"),
+        ({"head": {**HEAD, "width": -8}}, "does not fit a head of kind 'pairs'"),
+        ({"head": {**HEAD, "threshold": None}}, "has the threshold None"),
+        ({"head": {"kind": "maps", "maps": [0, 4], "blocks": 1, "dropout": 0}}, r"maps \[4\] of 4 attention heads"),
     ],
 )
 def test_config_that_does_not_fit_the_weights(plain, change, expected):
     edit(plain / "config.json", **change)
     with pytest.raises(InputError, match=expected) as error:
         load(plain)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 700
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+@pytest.mark.parametrize("content", [{}, [], None, 3, "model", {"model_type": "bert"}, {"tokens": 3}, {"tokens": [1]}])
+def test_json_of_others(plain, name, content):
+    (plain / name).write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=rf"{name}: (has no entry|lists no tokens).*a directory that this library made"
+    ):
+        load(plain)
 
 
 def test_broken_files(plain):

@@ -536,7 +536,7 @@ def test_a_directory_without_some_weights(folder, tmp_path):
 
 
 def test_a_directory_with_other_tokens(folder, tmp_path):
-    for tokens in ([], ["A"], [*ENCODERS["rinalmo"].tokeniser.tokens[:-1], "?"], ["<pad>"] * 10):
+    for tokens in ([], ["A"], [*ENCODERS["rinalmo"].tokeniser.tokens[:-1], "?"], ["<pad>"] * 10, ["AC"] * 22):
         shutil.copytree(folder / "rinalmo", tmp_path, dirs_exist_ok=True)
         (tmp_path / "tokenizer.json").write_text(json.dumps({"tokens": tokens}))
         with pytest.raises(InputError, match="lists other tokens"):

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizer
 from rnalm.errors import InputError
 from rnalm.models.directory import load_tokens, save_tokens
 from rnalm.tokens import ernie_rna, rinalmo
-from rnalm.tokens.kmer import FIL, SPECIAL, KmerTokeniser
+from rnalm.tokens.kmer import FIL, SIZES, SPECIAL, KmerTokeniser
 from rnalm.tokens.tokeniser import Tokeniser
 
 NAMED = ("cls", "eos", "unk", "pad", "mask")
@@ -22,8 +22,7 @@ HIDDEN = "N"  # stands for a hidden nucleotide until its tokens are masked
 def tokeniser_of(tokens: tuple[str, ...], where) -> Tokeniser:
     """The family's tokeniser that has these tokens; InputError if there is none."""
     known = [rinalmo.TOKENISER, ernie_rna.TOKENISER]
-    if tokens and len(tokens) == len(SPECIAL) + 4 ** len(tokens[-1]):
-        known.append(KmerTokeniser(len(tokens[-1])))
+    known += [KmerTokeniser(k) for k in SIZES if len(tokens) == len(SPECIAL) + 4**k]
     for tokeniser in known:
         if tokeniser.tokens == tokens:
             return tokeniser

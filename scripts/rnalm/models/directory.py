@@ -6,6 +6,7 @@ part, `encoder.` or `head.`. Transformers reads and writes the same files (`rnal
 """
 
 import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from rnalm.tokens.tokeniser import Tokeniser
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 # What Transformers knows a config.json of ours by.
 MODEL_TYPE = "rnalm"
+OURS = "give a directory that this library made, such as by `rnalm import-weights`"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def load(directory) -> ModelDirectory:
             raise InputError(
                 directory, f"has no {name}", "name a model directory, such as results/demo/models/pretrained"
             )
-    config = _read(directory / "config.json", read_json)
+    config = _entries(directory / "config.json", "model", "head")
     encoder = registry.build(config["model"], directory / "config.json")
     if load_tokens(directory / "tokenizer.json") != encoder.tokeniser.tokens:
         raise InputError(
@@ -83,9 +85,8 @@ def load(directory) -> ModelDirectory:
     try:
         parts(encoder, model).load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(
-            directory / "model.safetensors", f"does not fit config.json: {error}", "copy it again"
-        ) from None
+        problem = f"does not fit config.json: {textwrap.shorten(str(error), 400)}"
+        raise InputError(directory / "model.safetensors", problem, "copy it again") from None
     (model or encoder).eval()
     return ModelDirectory(config, encoder, model)
 
@@ -103,8 +104,20 @@ def save_tokens(directory, tokeniser: Tokeniser) -> Path:
 
 
 def load_tokens(path) -> tuple[str, ...]:
-    """The tokens of a tokenizer.json, by id; InputError where the file is broken."""
-    return tuple(_read(path, read_json)["tokens"])
+    """The tokens of a tokenizer.json, by id; InputError where the file is broken or of another kind."""
+    tokens = _entries(path, "tokens")["tokens"]
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise InputError(path, "lists no tokens", OURS)
+    return tuple(tokens)
+
+
+def _entries(path, *names: str) -> dict:
+    """What a JSON file says; InputError where it is broken or lacks one of these entries."""
+    content = _read(path, read_json)
+    for name in names:
+        if not isinstance(content, dict) or name not in content:
+            raise InputError(path, f"has no entry {name!r}", OURS)
+    return content
 
 
 def _read(path: Path, reader):

@@ -49,10 +49,12 @@ class MapBlock(nn.Module):
 
 
 class MapModel(nn.Module):
-    """ERNIE-RNA with a MapHead. maps: numbers of the attention heads that it reads."""
+    """ERNIE-RNA with a MapHead. maps: numbers of the attention heads that it reads; ValueError for one it has not."""
 
     def __init__(self, encoder: ErnieRna, maps: list[int], blocks: int, dropout: float):
         super().__init__()
+        if missing := set(maps) - set(range(encoder.config.heads)):
+            raise ValueError(f"maps {sorted(missing, key=str)} of {encoder.config.heads} attention heads")
         self.encoder, self.maps = encoder, maps
         self.head = MapHead(len(maps), blocks, dropout)
 

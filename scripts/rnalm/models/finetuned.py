@@ -25,14 +25,18 @@ ABOUT = {"kind", "task", "decoder", "threshold"}
 def build(encoder: Encoder, head: dict, where="head") -> nn.Module:
     """The encoder with the head that a model directory's config describes; without `kind` it is one of pairs.
 
-    InputError for an unknown kind or size.
+    InputError for an unknown kind or size, or a threshold that is no number.
     """
+    if not isinstance(head, dict):
+        raise InputError(where, f"has the head {head!r}", "copy config.json again")
     kind = head.get("kind", "pairs")
-    if kind not in KINDS:
+    if kind not in tuple(KINDS):
         raise InputError(where, f"head of kind {kind!r} is unknown", f"use one of {', '.join(KINDS)}")
+    if not isinstance(head.get("threshold", 0.0), int | float):
+        raise InputError(where, f"has the threshold {head['threshold']!r}", "give a number")
     try:
         return KINDS[kind](encoder, **sizes(head))
-    except (TypeError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:  # the last is torch's for negative sizes
         raise InputError(where, f"does not fit a head of kind {kind!r}: {error}", "copy config.json again") from None
 
 

@@ -1,6 +1,6 @@
 """Model families by name: what a config file's `family` means."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from rnalm.errors import InputError
 from rnalm.models.encoder import Encoder
@@ -16,16 +16,30 @@ FAMILIES = {
 
 
 def build(settings: dict, where="model config") -> Encoder:
-    """{family, **sizes} -> encoder with fresh weights. InputError for an unknown family or size."""
-    sizes = dict(settings)
+    """{family, **sizes} -> encoder with fresh weights. InputError for an unknown family or size, or a wrong one."""
+    sizes = dict(settings) if isinstance(settings, dict) else {}
     family = sizes.pop("family", None)
-    if family not in FAMILIES:
+    if family not in tuple(FAMILIES):
         raise InputError(where, f"family {family!r} is unknown", f"use one of {', '.join(FAMILIES)}")
     model, config = FAMILIES[family]
     try:
-        return model(config(**sizes))
-    except TypeError as error:
+        made = config(**sizes)
+        check(made)
+        return model(made)
+    except (TypeError, ValueError) as error:
         raise InputError(where, str(error), "see config/models/ for the keys of a model") from None
+
+
+def check(config) -> None:
+    """ValueError for sizes that no model can have."""
+    sizes = {field.name: getattr(config, field.name) for field in fields(config) if field.type is int}
+    for name, value in sizes.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name} {value!r} is no whole number of at least 1")
+    # Positions turn or are embedded in pairs of channels.
+    for name, parts in (("dim", 2 * sizes["heads"]), ("value_dim", sizes["heads"])):
+        if sizes.get(name, 0) % parts:
+            raise ValueError(f"{name} {sizes[name]} is no multiple of {parts}, for {sizes['heads']} heads")
 
 
 def describe(encoder: Encoder) -> dict:

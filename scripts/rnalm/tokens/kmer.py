@@ -19,6 +19,8 @@ from rnalm.tokens.masking import SELECTED, conceal, counters
 SPECIAL = ("<pad>", "<fil>", "<unk>", "<cls>", "<mask>", "<unused>")
 PAD, FIL, UNKNOWN, CLS, MASK, _UNUSED = range(6)
 ALPHABET = "ATCG"
+# An even k has no centre, and the ids of a larger one need more than 16 bits.
+SIZES = (1, 3, 5, 7)
 
 _DIGITS = np.full(256, len(ALPHABET), dtype=np.uint8)
 for _digit, _letter in enumerate(ALPHABET):
@@ -27,13 +29,15 @@ _DIGITS[[ord("U"), ord("u")]] = ALPHABET.index("T")
 
 
 class KmerTokeniser:
-    """k: odd."""
+    """k: one of SIZES; ValueError for another."""
 
     pad = PAD
     thymine = "T"
     nucleotides = slice(None)
 
     def __init__(self, k: int):
+        if k not in SIZES:
+            raise ValueError(f"k {k!r} is not one of {SIZES}")
         self.k = k
         self.tokens = (*SPECIAL, *map("".join, product(ALPHABET, repeat=k)))
 
