@@ -1,0 +1,45 @@
+"""Scores of predicted numbers (ribosome load, translation efficiency, expression), every convention beside the others.
+
+`r2` is the coefficient of determination, which papers also write where they mean the squared correlation, `pearson_r2`:
+the two agree only for the best straight line through the truth, and `r2` alone sees a wrong scale or offset.
+"""
+
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+
+def scores(true, predicted) -> dict[str, float]:
+    """{metric: value}; NaN for a correlation of, and an infinite or NaN `r2` against, a constant.
+
+    true, predicted: (items,) in the unit of the measurement, not standardised; ValueError for fewer than two
+    """
+    true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
+    if true.shape != predicted.shape or true.ndim != 1 or len(true) < 2:
+        raise ValueError(
+            f"two equally long rows of at least two numbers are compared, not {true.shape, predicted.shape}"
+        )
+    pearson = pearsonr(true, predicted).statistic
+    # scikit-learn's own answer for a constant truth would be 0 or 1.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = r2_score(true, predicted, force_finite=False)
+    found = {
+        "r2": r2,
+        "pearson": pearson,
+        "pearson_r2": pearson**2,
+        "spearman": spearmanr(true, predicted).statistic,
+        "mae": mean_absolute_error(true, predicted),
+        "clamped_mae": mean_absolute_error(true, np.maximum(predicted, 0)),
+        "mse": mean_squared_error(true, predicted),
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+def fold_means(true, predicted, folds) -> dict[str, float]:
+    """{"fold_mean_r2", ...: mean of the folds' scores}, as RiNALMo reports ten folds; not that of all items together.
+
+    folds: (items,) which fold had the item in its test
+    """
+    true, predicted, folds = map(np.asarray, (true, predicted, folds))
+    each = [scores(true[folds == fold], predicted[folds == fold]) for fold in np.unique(folds)]
+    return {f"fold_mean_{name}": float(np.mean([fold[name] for fold in each])) for name in each[0]}

@@ -1,0 +1,55 @@
+"""Metric cards: every metric that code computes has one, and the page is made from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rnalm.evaluation import cards, classification, regression
+from rnalm.evaluation.atlas import SCORES
+from rnalm.evaluation.tables import METRICS
+from rnalm.structure.averaging import averages
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+NUMBERS = np.array([1.0, 2.0, 4.0, 3.0])
+COMPUTED = {
+    "structure": averages([([(0, 5)], [(0, 5)], 8)]),
+    "regression": regression.scores(NUMBERS, NUMBERS),
+    "folds": regression.fold_means(NUMBERS, NUMBERS, [0, 0, 1, 1]),
+    "binary": classification.binary([0, 1], [-1, 1]),
+    "multiclass": classification.multiclass([0, 1, 2], np.eye(3)),
+    "embeddings": SCORES,
+    "tables": METRICS,
+    "pre-training": ["loss", "perplexity"],
+}
+
+
+def test_a_metric_has_one_card():
+    names = [metric for card in cards.load() for metric in card.metrics]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_what_is_computed_has_a_card(kind):
+    assert set(COMPUTED[kind]) <= set(cards.by_name())
+
+
+def test_what_has_a_card_is_computed():
+    sizes = {"parameters_millions", "tokens_per_second"}
+    assert set(cards.by_name()) - sizes == {name for kind in COMPUTED.values() for name in kind}
+
+
+@pytest.mark.parametrize("kind", ["structure", "regression", "folds", "binary", "multiclass"])
+def test_what_is_computed_is_in_its_range(kind):
+    for name, value in COMPUTED[kind].items():
+        low, high = cards.by_name()[name].range
+        assert (low is None or value >= low) and (high is None or value <= high), name
+
+
+def test_the_page_is_made_from_the_cards():
+    assert PAGE.read_text(encoding="utf-8") == cards.page(), "python -m rnalm.evaluation.cards > docs/metrics.md"
+
+
+def test_an_unknown_key_of_a_card_is_refused():
+    entry = dict.fromkeys(cards.Card.__dataclass_fields__) | {"trap": []}
+    with pytest.raises(TypeError, match="trap"):
+        cards.Card(**entry)
