@@ -115,13 +115,15 @@ def results(metrics: pl.DataFrame) -> list[dict]:
 
 
 def published(tables: list[Path], metrics: pl.DataFrame) -> list[dict]:
-    """The published numbers, a table per source, data set and way of scoring: models by (split, metric).
+    """The published numbers of the run's tasks, a table per source, data set and scoring: models by (split, metric).
 
-    A model's cell is its row of the CSV; `here` is this run's value in each column, or None.
+    A model's cell is its row of the CSV, whose value is None where it is not known; `here` is this run's value in
+    each column, or None.
     """
     ours = metrics.filter(pl.col("init") == "pretrained")
     ran = {(row["task"], row["split"], row["metric"]): row["value"] for row in ours.iter_rows(named=True)}
-    numbers = pl.concat(pl.read_csv(path, schema_overrides={"value": pl.String}) for path in tables)
+    numbers = pl.concat(pl.read_csv(path, infer_schema=False) for path in tables)
+    numbers = numbers.filter(pl.col("task").is_in(metrics["task"].unique().to_list()))
     kinds = ["task", "source", "dataset", "convention"]
     found = []
     for kind, rows in numbers.group_by(kinds, maintain_order=True):
