@@ -104,6 +104,18 @@ def test_half_precision_and_data_parallelism(tmp_path):
         assert torch.equal(tensor, ENCODERS["rinalmo"].state_dict()[name].half().float()), name
 
 
+def test_what_was_interrupted_can_be_made_again(tmp_path, monkeypatch):
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory, "save_file", interrupted)
+        with pytest.raises(SystemExit) as ended:
+            imported(tmp_path, published("rnaret"), "rnaret")
+    assert ended.value.code == 130
+    imported(tmp_path, published("rnaret"), "rnaret")
+
+
 def test_the_sum_is_recorded(tmp_path):
     model = imported(tmp_path, published("rinalmo"), "rinalmo")
     total = sha256(tmp_path / "model.pt")

@@ -110,6 +110,29 @@ def test_damaged(tmp_path, name):
         one_line(path, "cannot be read")
 
 
+def test_a_bit_that_flipped(tmp_path):
+    path = tmp_path / "c.pt"
+    torch.save(STATE, path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.find(STATE["a.weight"].numpy().tobytes()) + 5] ^= 1
+    path.write_bytes(whole)
+    torch.load(path)  # goes unnoticed
+    one_line(path, "cannot be read", "another checksum")
+
+
+def test_what_torch_says_is_kept_short(tmp_path, recwarn):
+    for content in (b"P", pickle.dumps({"a": STATE["threshold"]}, protocol=4), pickle.dumps(Malicious("true"))):
+        (tmp_path / "c.pt").write_bytes(content)
+        with pytest.raises(InputError) as error:
+            read(tmp_path / "c.pt")
+        assert "weights_only" not in str(error.value)
+    scripted = torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))
+    recwarn.clear()
+    scripted.save(tmp_path / "c.pt")
+    one_line(tmp_path / "c.pt", "cannot be read")
+    assert not recwarn.list
+
+
 def test_a_zip_that_is_no_checkpoint(tmp_path):
     with zipfile.ZipFile(tmp_path / "c.pt", "w") as archive:
         archive.writestr("a.txt", "nothing")

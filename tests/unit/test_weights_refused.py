@@ -19,6 +19,7 @@ def without(state: dict, *names: str) -> dict:
     return {name: tensor for name, tensor in state.items() if name not in names}
 
 
+KIND = ("tensors of another kind: lm_mask_head.linear1.bias",)
 BAD = {
     "missing": (
         lambda: without(published("rinalmo"), "lm_mask_head.linear1.bias", "lm_mask_head.linear2.bias"),
@@ -43,6 +44,33 @@ BAD = {
         lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": 3},
         ("no tensors under", "linear1.bias"),
     ),
+    "a number as embedding": (
+        lambda: published("rinalmo") | {"embedding.weight": torch.ones(())},
+        ("a tensor embedding.weight of the shape ()",),
+    ),
+    "an embedding of nothing": (
+        lambda: published("rinalmo") | {"embedding.weight": torch.ones(22, 0)},
+        ("a tensor embedding.weight of the shape (22, 0)",),
+    ),
+    "not finite": (
+        lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.full((60,), torch.inf)},
+        ("numbers that are not finite in lm_mask_head.linear1.bias",),
+    ),
+    "integers": (lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.ones(60).long()}, KIND),
+    "complex": (lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.ones(60).cfloat()}, KIND),
+    "sparse": (lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.ones(60).to_sparse()}, KIND),
+    "without contents": (
+        lambda: published("rinalmo") | {"lm_mask_head.linear1.bias": torch.ones(60, device="meta")},
+        KIND,
+    ),
+    "threshold is no number": (
+        lambda: published_head("structure") | {"threshold": None},
+        ("no number under threshold",),
+    ),
+    "scaler is no number": (
+        lambda: published_head("ribosome") | {"scaler._std": torch.tensor([torch.nan])},
+        ("no number under scaler._std",),
+    ),
 }
 
 
@@ -58,6 +86,17 @@ def test_heads_that_do_not_divide_the_width(tmp_path, capsys):
     refused(capsys, tmp_path / "bad.pt", "rinalmo", "width 60", "--heads", heads=7)
     refused(capsys, tmp_path / "bad.pt", "rinalmo", "0 attention heads", heads=0)
     refused(capsys, tmp_path / "bad.pt", "rinalmo", "-3 attention heads", heads=-3)
+
+
+def test_heads_that_the_file_contradicts(tmp_path, capsys):
+    torch.save(published("rnaret"), tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "rnaret", "has 4 attention heads, not 6", "leave --heads out")
+
+
+@pytest.mark.parametrize("name", ["embed_tokens.weight", "layers.0.retention.v_proj.weight", "retnet_rel_pos.decay"])
+def test_tensors_of_rnaret_without_their_dimensions(tmp_path, capsys, name):
+    torch.save(published("rnaret") | {name: torch.ones(())}, tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "rnaret", f"a tensor {name} of the shape ()", heads=4)
 
 
 @pytest.mark.parametrize("layout", ["ernie-rna", "rnaret", "multimolecule"])
@@ -79,7 +118,7 @@ def test_another_decay(tmp_path, capsys):
         ({"position_embedding_type": "absolute"}, "position_embedding_type 'absolute'"),
         ({"hidden_size": None}, "hidden_size"),
         ({"num_attention_heads": 0}, "num_attention_heads"),
-        ({"num_attention_heads": 7}, "width 72 for 7 attention heads"),
+        ({"num_attention_heads": 7}, "dim 72 is no multiple of 14, for 7 heads"),
         ({"hidden_size": 84}, "other shapes"),
         ({"num_hidden_layers": 2}, "unknown entries model.encoder.layer.2."),
         ({"num_hidden_layers": 4}, "lacks the tensors model.encoder.layer.3."),

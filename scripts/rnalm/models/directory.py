@@ -5,7 +5,6 @@ threshold, and the tokens, which are compared with the family's own when it is l
 part, `encoder.` or `head.`. Transformers reads and writes the same files (`rnalm.hf`).
 """
 
-import shutil
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +53,14 @@ def save(
         **origin,
     }
     weights = {name: tensor.contiguous() for name, tensor in parts(encoder, model).state_dict().items()}
-    write_text(directory / "README.md", card)
+    # First, as it takes longest: where it is interrupted nothing is left.
     with atomic(directory / "model.safetensors") as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(weights, temporary, metadata={"format": "pt"})
         # The library makes files that only their owner can read, whatever the user's mask says.
-        shutil.copymode(directory / "README.md", temporary)
+        temporary.chmod(mode)
+    write_text(directory / "README.md", card)
     save_tokens(directory, encoder.tokeniser)
     # Last: a directory with a config is complete.
     write_json(directory / "config.json", config)

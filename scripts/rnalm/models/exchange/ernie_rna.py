@@ -67,7 +67,7 @@ def read_head(rest: dict, where) -> tuple[dict, dict]:
     """What a fine-tuned checkpoint has besides its backbone -> (head of a model directory's config, its tensors)."""
     blocks = count(rest, "proj.resnet.")
     if "conv1.weight" in rest and blocks:
-        maps = size(rest, "conv1.weight", where)[1]
+        maps = size(rest, "conv1.weight", where, (4,))[1]
         if maps == 1:
             sizes = {"maps": [STRUCTURE_MAP], "blocks": blocks, "dropout": 0.3}
             return {"task": "structure", "kind": "maps", **sizes, **DECODING}, rest

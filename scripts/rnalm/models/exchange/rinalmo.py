@@ -11,7 +11,7 @@ import torch
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, below, count, flat, size
+from rnalm.models.exchange.weights import Weights, below, count, flat, number, size
 
 FAMILY = "rinalmo"
 HEADS = 20
@@ -53,10 +53,10 @@ def read_head(rest: dict, where) -> tuple[dict, dict]:
     blocks = count(tensors, "resnet.blocks.")
     if "conv_out.weight" in tensors and others == {"threshold"}:
         width = size(tensors, "linear_in.weight", where)[0]
-        threshold = float(rest["threshold"])
+        threshold = number(rest, "threshold", where)
         return {"task": "structure", "kind": "pairs", "width": width, "blocks": blocks, "threshold": threshold}, tensors
     if "linear_out.weight" in tensors and others == {"scaler._mean", "scaler._std"}:
-        scaler = {"mean": float(rest["scaler._mean"]), "std": float(rest["scaler._std"])}
+        scaler = {key: number(rest, f"scaler._{key}", where) for key in ("mean", "std")}
         sizes = {"width": size(tensors, "linear_in.weight", where)[0], "blocks": blocks, "padded_to": PADDED_TO}
         return {"task": "mean_ribosome_load", "kind": "scalar", **sizes, **scaler}, tensors
     if "classifier.2.weight" in tensors and not others:

@@ -13,7 +13,7 @@ import torch
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, below, count, flat, size
+from rnalm.models.exchange.weights import Weights, alike, below, count, flat, size
 from rnalm.models.rnaret import RnaretConfig, computed_tensors
 from rnalm.tokens.kmer import SPECIAL
 
@@ -36,7 +36,8 @@ def read(path, heads: int | None) -> Weights:
     model = settings(tensors, path)
     computed = computed_tensors(RnaretConfig(**{key: model[key] for key in model if key != "family"}))
     for name, expected in computed.items():
-        if size(tensors, name, path) != tuple(expected.shape) or not torch.allclose(tensors[name].float(), expected):
+        same = size(tensors, name, path, (expected.dim(),)) == expected.shape and alike(tensors[name], expected)
+        if not same or not torch.allclose(tensors[name].float(), expected):
             raise InputError(path, f"has a {name} that is not RNAret's", "import models with the published decay only")
     return Weights(model, {name: t for name, t in tensors.items() if name not in computed}, head, head_tensors)
 
@@ -51,7 +52,7 @@ def settings(encoder: dict, where) -> dict:
         "value_dim": size(encoder, "layers.0.retention.v_proj.weight", where)[0],
         "hidden": size(encoder, "layers.0.ffn.fc1.weight", where)[0],
         "layers": count(encoder, "layers."),
-        "heads": size(encoder, "retnet_rel_pos.decay", where)[0],
+        "heads": size(encoder, "retnet_rel_pos.decay", where, (1,))[0],
     }
     return {"family": FAMILY, "k": k, "dim": dim, **sizes}
 
@@ -65,7 +66,7 @@ def read_head(rest: dict, where) -> tuple[dict, dict]:
         return {"task": "mirna_target", "kind": "classes", **sizes}, tensors
     if "conv_out.weight" in tensors:
         width = size(tensors, "linear_in.weight", where)[0]
-        if len(size(tensors, "conv_out.weight", where)) == 4:
+        if len(size(tensors, "conv_out.weight", where, (3, 4))) == 4:
             sizes = {"width": width, "blocks": count(tensors, "resnet.blocks.")}
             return {"task": "structure", "kind": "plain_pairs", **sizes, **DECODING}, tensors
         live = {name: tensor for name, tensor in tensors.items() if not name.startswith("resnet.")}

@@ -47,6 +47,8 @@ def import_weights(path, layout: str, out, heads: int | None = None) -> list[Pat
     total = sha256(file)
     checked = check(file, total)
     weights = LAYOUTS[layout].read(path, heads)
+    if heads not in (None, weights.model["heads"]):
+        raise InputError(path, f"has {weights.model['heads']} attention heads, not {heads}", "leave --heads out")
     encoder, model = fit(weights, path)
     about = {
         "file": file.name,

@@ -1,5 +1,6 @@
 """What every layout is read into, and what the readers share."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from rnalm.models.encoder import Encoder
 
 WRAPPERS = ("model", "state_dict")
 SHOWN = 3
+WHOLE = "give the whole checkpoint, and --from as it was published"
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,25 @@ def count(tensors: dict, prefix: str) -> int:
     return len({name.split(".")[0] for name in below(tensors, prefix)})
 
 
-def size(tensors: dict, name: str, where) -> tuple[int, ...]:
-    """Shape of a tensor; InputError if there is no such tensor."""
+def size(tensors: dict, name: str, where, dimensions: tuple[int, ...] = (2,)) -> tuple[int, ...]:
+    """Shape of a tensor; InputError if there is no such tensor, or it has none of these numbers of dimensions."""
     if not isinstance(tensors.get(name), torch.Tensor):
-        raise InputError(where, f"has no tensor {name}", "give the whole checkpoint, and --from as it was published")
-    return tuple(tensors[name].shape)
+        raise InputError(where, f"has no tensor {name}", WHOLE)
+    shape = tuple(tensors[name].shape)
+    if len(shape) not in dimensions or 0 in shape:
+        raise InputError(where, f"has a tensor {name} of the shape {shape}", WHOLE)
+    return shape
+
+
+def number(entries: dict, name: str, where) -> float:
+    """An entry that is one number; InputError if it is none, or not finite."""
+    try:
+        value = float(entries[name])
+    except (TypeError, ValueError, RuntimeError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(where, f"has no number under {name}", WHOLE)
+    return value
 
 
 def refuse(where, problem: str, names: Iterable[str]) -> None:
@@ -57,11 +73,12 @@ def refuse(where, problem: str, names: Iterable[str]) -> None:
     if names:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         listed = ", ".join(names[:SHOWN]) + more
-        raise InputError(where, f"{problem} {listed}", "give the whole checkpoint, and --from as it was published")
+        raise InputError(where, f"{problem} {listed}", WHOLE)
 
 
 def fit(weights: Weights, where) -> tuple[Encoder, nn.Module | None]:
-    """(encoder, model with its head or None) that hold the weights, in fp32; InputError unless they fit exactly."""
+    """(encoder, model with its head or None) that hold the weights, in fp32; InputError unless they fit exactly and
+    are all finite."""
     dim, heads, layers = (weights.model[key] for key in ("dim", "heads", "layers"))
     if not layers or dim % heads:
         problem = f"has {layers} layers and width {dim} for {heads} attention heads"
@@ -77,12 +94,21 @@ def fit(weights: Weights, where) -> tuple[Encoder, nn.Module | None]:
 
 
 def _load(module: nn.Module, tensors: dict, where) -> None:
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    expected = module.state_dict()
     refuse(where, "lacks the tensors", expected.keys() - tensors.keys())
     refuse(where, "has unknown entries", tensors.keys() - expected.keys())
     no_tensors = {name for name in expected if not isinstance(tensors[name], torch.Tensor)}
     refuse(where, "has no tensors under", no_tensors)
-    wrong = {name for name in expected if tensors[name].shape != expected[name]}
+    wrong = {name for name in expected if tensors[name].shape != expected[name].shape}
     refuse(where, "has tensors of other shapes than its sizes ask for:", wrong)
+    strange = {name for name in expected if not alike(tensors[name], expected[name])}
+    refuse(where, "has tensors of another kind:", strange)
     fp32 = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    refuse(where, "has numbers that are not finite in", {name for name in fp32 if not fp32[name].isfinite().all()})
     module.load_state_dict(fp32, assign=True)
+
+
+def alike(tensor: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether both are floating-point numbers or neither is, and the first has them all: it is not sparse or empty."""
+    dense = tensor.layout == torch.strided and not tensor.is_meta
+    return dense and tensor.is_floating_point() == expected.is_floating_point()
