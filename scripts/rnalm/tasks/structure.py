@@ -15,6 +15,7 @@ and score 0 whatever is predicted: they are in no pool and in no training part; 
 import re
 import zipfile
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from rnalm.randomness import bits, digest_counters, key
 from rnalm.sequences.alphabet import digest, normalise
 from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
-from rnalm.structure.files import parse_st, read, uncompressed
+from rnalm.structure.files import Structure, parse_st, read, uncompressed
 
 # Keys of a task's config that shape its data; the others are about training.
 KEYS = ("task", "source", "reader", "expected", "families", "max_length", "max_test_length", "splits")
@@ -122,21 +123,27 @@ def from_stockholm(paths, settings: dict) -> dict[str, list[Record]]:
 
 
 def from_st_zip(paths, settings: dict) -> dict[str, list[Record]]:
-    """`.st` members of a zip, read in memory; a set is a folder. bpRNA knows no families, only source databases."""
+    """`.st` members of a zip; a set is a folder. bpRNA knows no families, only source databases."""
+    sets = defaultdict(list)
+    for folder, item in st_members(paths, settings):
+        sets[folder].append(Record(item.name, item.name.split("_")[1], normalise(item.sequence), item.pairs))
+    return dict(sets)
+
+
+def st_members(paths, settings: dict) -> Iterator[tuple[str, Structure]]:
+    """(folder, structure as it is written) of each `.st` member of a zip, read in memory."""
     chosen = [path for path in paths if path.suffix == ".zip"]
     if len(chosen) != 1:
         raise InputError(settings["source"]["name"], f"brought {len(chosen)} zip files", "it needs exactly one")
-    (path,), sets = chosen, defaultdict(list)
+    (path,) = chosen
     try:
         with zipfile.ZipFile(path) as archive:
             for member in sorted(archive.infolist(), key=lambda member: member.filename):
                 if match := MEMBER.fullmatch(member.filename):
                     folder, name = match.groups()
-                    item = parse_st(member_text(archive, member, path), name, f"{path}, {member.filename}")
-                    sets[folder].append(Record(name, name.split("_")[1], normalise(item.sequence), item.pairs))
+                    yield folder, parse_st(member_text(archive, member, path), name, f"{path}, {member.filename}")
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise InputError(path, f"is no readable zip file ({error})", "get the whole file again") from error
-    return dict(sets)
 
 
 def member_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path) -> str:
