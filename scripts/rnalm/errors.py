@@ -55,8 +55,8 @@ def exits(main):
 def outside(error: Exception) -> InputError | None:
     """What the user is told where the cause of an error lies outside of the program; None for any other error."""
     number, file = getattr(error, "errno", None), getattr(error, "filename", None)
-    # polars has no classes for these, only words.
-    if type(error).__module__.startswith("polars"):
+    # Neither has classes for these, only words.
+    if type(error).__module__.startswith(("polars", "safetensors")):
         if "File out of specification" in str(error) and "(os error" not in str(error):
             return InputError("a Parquet file", f"is damaged ({error})", "find it by `rnalm verify`, make it again")
         found = re.search(r"\(os error (\d+)\)", str(error))

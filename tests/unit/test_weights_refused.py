@@ -1,6 +1,7 @@
 """Files that do not fit a layout, and models that a layout cannot hold, are refused in one line."""
 
 import json
+import resource
 
 import pytest
 import rnalm
@@ -162,6 +163,27 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("layout", ["rinalmo", "multimolecule"])
+def test_a_full_disk(tmp_path, capsys, layout):
+    imported(tmp_path, published("rinalmo"), "rinalmo")
+    before, unlimited = sorted(tmp_path.iterdir()), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, unlimited[1]))
+    try:
+        with pytest.raises(SystemExit) as ended:
+            rnalm_("export-weights", tmp_path / "model", "--to", layout, "--out", tmp_path / "theirs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert ended.value.code == 2
+    assert "File too large" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_that_says_another_format(tmp_path):
+    imported(tmp_path, published("rnaret"), "rnaret")
+    with pytest.raises(InputError, match=r"end it in \.pt"):
+        transfer.export_weights(directory.load(tmp_path / "model"), "rnaret", tmp_path / "theirs.safetensors")
+
+
 def test_nothing_is_written_over(tmp_path, capsys):
     imported(tmp_path, published("rnaret"), "rnaret")
     with pytest.raises(InputError, match="is there already"):
@@ -191,7 +213,7 @@ def test_what_a_layout_cannot_hold(tmp_path, settings, head, layout, expected):
     directory.save(tmp_path / "ours", made, "# card", model, head)
     with pytest.raises(InputError, match=expected) as error:
         transfer.export_weights(directory.load(tmp_path / "ours"), layout, tmp_path / "out")
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and ".tmp" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
 
 

@@ -13,7 +13,7 @@ from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.ernie_rna import PUBLISHED_NAMES, PUBLISHED_UNUSED
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, below, count, flat, refuse, size
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, below, count, flat, refuse, size
 from rnalm.models.names import rename
 
 FAMILY = "ernie_rna"
@@ -90,11 +90,12 @@ def write(loaded: ModelDirectory, path) -> None:
     for name, shape in PUBLISHED_UNUSED.items():
         state[name] = torch.zeros([dim if length == PUBLISHED_DIM else length for length in shape])
     if head is None:
-        torch.save({"model": state}, path)
+        pickles.write({"model": state}, path)
         return
     if head.get("kind") not in ("maps", "load"):
-        raise InputError(path, f"ERNIE-RNA has no head of kind {head.get('kind', 'pairs')!r}", "export the encoder")
+        problem = f"ERNIE-RNA has no head of kind {head.get('kind', 'pairs')!r}"
+        raise InputError("--to ernie-rna", problem, ENCODER_ALONE)
     state = {name.replace("encoder.", "module.sentence_encoder.", 1): tensor for name, tensor in state.items()}
     inner = "module.head." if head["kind"] == "load" else "module."
     state |= {inner + name: tensor for name, tensor in loaded.model.head.state_dict().items()}
-    torch.save(state, path)
+    pickles.write(state, path)

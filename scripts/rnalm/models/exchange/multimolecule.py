@@ -21,7 +21,7 @@ from rnalm.files import read_json, write_json, write_text
 from rnalm.models import ernie_rna, finetuned, registry
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, refuse
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, refuse
 from rnalm.models.names import rename
 from rnalm.tokens.tokeniser import Tokeniser
 
@@ -253,11 +253,11 @@ def write(loaded: ModelDirectory, folder: Path) -> None:
     """Fill an empty directory that MultiMolecule loads by its auto classes."""
     name, head = loaded.config["model"]["family"], loaded.config["head"]
     if name not in FAMILIES:
-        raise InputError(folder, f"MultiMolecule has no {name}", f"export one of {', '.join(FAMILIES)}")
+        raise InputError("--to multimolecule", f"MultiMolecule has no {name}", f"export one of {', '.join(FAMILIES)}")
     family, encoder = FAMILIES[name], loaded.encoder
     if head and described(head) != described(family.head):
-        problem = f"MultiMolecule has no such head for {name}"
-        raise InputError(folder, problem, "export its encoder, or a structure head of the published form and size")
+        problem = f"MultiMolecule has no such head for {name}, only one for structures of the published size"
+        raise InputError("--to multimolecule", problem, ENCODER_ALONE)
 
     tokens, tensors, extra = rna(encoder.tokeniser), {}, {}
     for own, tensor in encoder.state_dict().items():

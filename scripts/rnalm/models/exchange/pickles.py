@@ -1,4 +1,4 @@
-"""Checkpoint files read without running anything that they contain.
+"""Checkpoint files, read without running anything that they contain.
 
 A torch checkpoint is a pickle, which can name any function to be called. Here tensors and plain Python values are
 accepted, and `argparse.Namespace`, in which fairseq keeps its options; a file with anything else is refused. So is one
@@ -48,6 +48,18 @@ def read(path) -> dict:
     if not isinstance(content, dict):
         raise InputError(path, f"holds a {type(content).__name__}, no state dict", "save the model's state dict")
     return content
+
+
+def write(content: dict, path) -> None:
+    """A torch checkpoint. OSError if it cannot be written."""
+    with open(path, "wb") as handle:
+        try:
+            torch.save(content, handle)
+        except RuntimeError as error:
+            # Torch ends the file after an error of the system, fails, and hides it.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _check_sums(path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, below, count, flat, number, size
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, below, count, flat, number, size
 
 FAMILY = "rinalmo"
 HEADS = 20
@@ -75,11 +75,11 @@ def write(loaded: ModelDirectory, path) -> None:
     """A checkpoint file as the authors' code loads it."""
     encoder, head = loaded.encoder.state_dict(), loaded.config["head"]
     if head is None:
-        torch.save(encoder, path)
+        pickles.write(encoder, path)
         return
     kind = head.get("kind", "pairs")
     if kind not in PREFIXES:
-        raise InputError(path, f"RiNALMo has no head of kind {kind!r}", f"export one of {', '.join(PREFIXES)}")
+        raise InputError("--to rinalmo", f"RiNALMo has no head of kind {kind!r}", ENCODER_ALONE)
     state = {PREFIXES[kind] + name: tensor for name, tensor in encoder.items()}
     inner = "pred_head.classifier." if kind == "classes" else "pred_head."
     state |= {inner + name: tensor for name, tensor in loaded.model.head.state_dict().items()}
@@ -87,4 +87,4 @@ def write(loaded: ModelDirectory, path) -> None:
         state["threshold"] = head["threshold"]
     if kind == "scalar":
         state |= {f"scaler._{name}": torch.tensor([head[name]]) for name in ("mean", "std")}
-    torch.save(state, path)
+    pickles.write(state, path)

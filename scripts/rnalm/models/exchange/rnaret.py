@@ -13,7 +13,7 @@ import torch
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import Weights, alike, below, count, flat, size
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, alike, below, count, flat, size
 from rnalm.models.rnaret import RnaretConfig, computed_tensors
 from rnalm.tokens.kmer import SPECIAL
 
@@ -83,11 +83,11 @@ def write(loaded: ModelDirectory, path) -> None:
     head = loaded.config["head"]
     state = loaded.encoder.state_dict() | computed_tensors(loaded.encoder.config)
     if head is None:
-        torch.save(state, path)
+        pickles.write(state, path)
         return
     kind = head.get("kind", "pairs")
     if kind not in KINDS:
-        raise InputError(path, f"RNAret has no head of kind {kind!r}", f"export one of {', '.join(KINDS)}")
+        raise InputError("--to rnaret", f"RNAret has no head of kind {kind!r}", ENCODER_ALONE)
     state = {f"ret.{name}": tensor for name, tensor in state.items()}
     state |= {f"classifier.{name}": tensor for name, tensor in loaded.model.head.state_dict().items()}
     if kind == "positions":
@@ -96,4 +96,4 @@ def write(loaded: ModelDirectory, path) -> None:
             for number, kernel in zip((0, 2, 4), IDLE_KERNELS, strict=True):
                 idle = f"classifier.resnet.blocks.{block}.conv_net.{number}."
                 state |= {idle + "weight": torch.zeros(width, width, kernel), idle + "bias": torch.zeros(width)}
-    torch.save(state, path)
+    pickles.write(state, path)

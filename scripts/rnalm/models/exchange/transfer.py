@@ -9,7 +9,7 @@ from rnalm.errors import InputError
 from rnalm.files import atomic, atomic_directory, sha256
 from rnalm.models import directory
 from rnalm.models.exchange import ernie_rna, multimolecule, rinalmo, rnaret
-from rnalm.models.exchange.weights import Weights, fit
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, fit
 
 FILES = {"rinalmo": rinalmo, "ernie-rna": ernie_rna, "rnaret": rnaret}
 LAYOUTS = FILES | {"multimolecule": multimolecule}
@@ -85,6 +85,8 @@ def export_weights(loaded: directory.ModelDirectory, layout: str, out) -> None:
     out, family = Path(out), loaded.config["model"]["family"]
     if out.exists():
         raise InputError(out, "is there already", "name a new file or directory")
+    if layout in FILES and out.suffix == ".safetensors":
+        raise InputError(out, f"is no name for a checkpoint of {layout}, which is torch's", "end it in .pt")
     if layout in FILES and family != FILES[layout].FAMILY:
         raise InputError(
             f"--to {layout}", f"does not hold a model of the family {family}", "export it to its own layout"
@@ -106,4 +108,4 @@ def compare(loaded: directory.ModelDirectory, weights: Weights, layout: str) -> 
     lost += [key for key in head if key not in ("kind", "task") and head[key] != back.get(key)]
     if lost:
         problem = f"has no place for {', '.join(lost[:3])} of this model"
-        raise InputError(f"--to {layout}", problem, "export its encoder, or keep the model directory")
+        raise InputError(f"--to {layout}", problem, ENCODER_ALONE)

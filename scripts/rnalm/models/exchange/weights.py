@@ -13,6 +13,7 @@ from rnalm.models.encoder import Encoder
 
 WRAPPERS = ("model", "state_dict")
 SHOWN = 3
+ENCODER_ALONE = "export its encoder alone, which docs/transformers.md says how to save"
 WHOLE = "give the whole checkpoint, and --from as it was published"
 
 
