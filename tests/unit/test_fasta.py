@@ -117,6 +117,12 @@ def test_a_chromosome_on_one_line_is_a_block_and_its_neighbours_are_whole():
     assert 1000 <= len(found["chromosome 1"]) <= 2000
 
 
+def test_a_long_record_stays_one_where_a_gap_stands_before_a_header_sign():
+    found = read(b">r1\n->> x y\n" + b"ACGU" * 50 + b"\n>r2\nGG\n", 40)
+    assert [name for name, _ in found] == ["r1", "r2"]
+    assert found[0][1].startswith("NNNNACGT")
+
+
 def test_headers_in_latin1_and_utf8():
     records = parse(b">a KOV\xc3\x81\xc4\x8cIK\nA\n>b M\xfcller\nC\n")
     assert records.identifiers.to_list() == ["a", "b"]

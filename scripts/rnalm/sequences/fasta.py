@@ -117,10 +117,10 @@ def squeeze(path, record: bytes) -> bytes:
     lines = record.split(b"\n", 1) if b"\n" in record[:BLOCK] else record.split(b"\r", 1)
     if len(lines) == 1 or len(lines[0]) > BLOCK:
         raise InputError(path, f"has a header of more than {BLOCK:,} bytes", "is it FASTA?")
-    # A gap stands for a sequence that has only gaps so far.
-    letters = lines[1].translate(None, alphabet.BLANKS + alphabet.GAPS)[:BLOCK] or b"-"
+    letters = lines[1].translate(None, alphabet.BLANKS + alphabet.GAPS)[:BLOCK]
     end = b"\n" if record.endswith((b"\n", b"\r")) else b""
-    return b"%b\n%b%b" % (lines[0], letters, end)
+    # A gap stands for a sequence that has only gaps so far, and before a `>` that did not begin its line.
+    return b"%b\n-%b%b" % (lines[0], letters, end)
 
 
 def parse(text: np.ndarray) -> Records:
