@@ -124,6 +124,17 @@ def test_fold_writes_connect_tables(models, rnas, tmp_path):
     assert read(tmp_path / "out.ct") == read(tmp_path / "out.dbn")
 
 
+def test_fold_writes_the_pairs_of_one_rna(models, rnas, tmp_path):
+    one = fasta(tmp_path / "one.fa", [(RNAS[0].id, RNAS[0].sequence)])
+    for name in ("one.dbn", "one.bpseq"):
+        succeed("fold", models / "folding", one, "-o", tmp_path / name)
+    (pairs,), (expected,) = read(tmp_path / "one.bpseq"), read(tmp_path / "one.dbn")
+    assert pairs.pairs == expected.pairs != [] and pairs.sequence == expected.sequence
+    refused(rnalm("fold", models / "folding", rnas, "-o", tmp_path / "all.bpseq"), "all.bpseq", "one RNA", "not 9")
+    succeed("fold", models / "folding", one, "-o", tmp_path / "upper.CT")
+    assert read((tmp_path / "upper.CT").rename(tmp_path / "lower.ct")) == [expected]
+
+
 def test_verify_finds_inputs_from_any_folder(tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     for folder in (tmp_path / "run", elsewhere):  # the same layout where the command is called
@@ -213,6 +224,22 @@ def test_impossible_output(models, rnas, command, output):
     before = rnas.read_text()
     refused(rnalm(command, models / "folding", rnas, "-o", rnas.parent / output), output)
     assert [path.name for path in rnas.parent.iterdir()] == ["in.fa"] and rnas.read_text() == before
+
+
+@pytest.mark.parametrize("command", ["fold", "embed"])
+def test_the_input_is_not_written_over(models, rnas, command):
+    before = rnas.read_bytes()
+    (rnas.parent / "link.fa").symlink_to(rnas)
+    for output in (rnas, rnas.parent / "link.fa"):
+        refused(rnalm(command, models / "folding", rnas, "-o", output), "is the input itself")
+    assert rnas.read_bytes() == before
+
+
+@pytest.mark.parametrize("names", [("a\0b", "a\0c"), ("n" * 65532, "b"), ("a", "a.npy")])
+def test_names_that_an_npz_file_cannot_hold(models, tmp_path, names):
+    path = fasta(tmp_path / "in.fa", [(name, "GGGAAACCC") for name in names])
+    refused(rnalm("embed", models / "plain", path, "-o", tmp_path / "out.npz"), "in.fa, record", "name")
+    assert not (tmp_path / "out.npz").exists()
 
 
 def test_output_is_checked_before_the_model_is_loaded(rnas):

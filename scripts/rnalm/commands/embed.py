@@ -7,6 +7,9 @@ import numpy as np
 
 from rnalm import files
 from rnalm.commands.rnas import check_output, read_rnas, writing
+from rnalm.errors import InputError
+
+LONGEST = 2**16 - 1 - len(".npy")  # bytes of a name in a zip file
 
 
 def add(command) -> None:
@@ -19,7 +22,8 @@ def add(command) -> None:
 
 def run(arguments) -> None:
     records = read_rnas(arguments.fasta)
-    check_output(arguments.output)
+    check_output(arguments.output, arguments.fasta)
+    check_names(arguments.fasta, {record.accession for record in records})
     from rnalm.inference import LanguageModel
 
     model = LanguageModel.from_directory(arguments.model, arguments.precision)
@@ -30,3 +34,11 @@ def run(arguments) -> None:
         for record, state in zip(records, states, strict=True):
             with archive.open(f"{record.accession}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, state)
+
+
+def check_names(fasta: Path, names: set[str]) -> None:
+    """InputError for a record that would not be found under its name in a .npz file."""
+    for name in sorted(names):
+        if "\0" in name or len(name.encode()) > LONGEST or f"{name}.npy" in names:
+            problem = "has a name that does not tell it from others in a .npz file"
+            raise InputError(f"{fasta}, record {name[:40]!r}", problem, "give it a plain, short name")

@@ -33,9 +33,11 @@ def writing(path: Path):
         raise InputError(path, f"cannot be written ({error.strerror})", "name another output file") from error
 
 
-def check_output(path: Path) -> None:
-    """InputError if `path` cannot become a file, before anything is computed for it; makes its folder."""
+def check_output(path: Path, source: Path) -> None:
+    """InputError if `path` cannot become a file, or is the input, before anything is computed; makes its folder."""
     with writing(path):
+        if path.exists() and path.samefile(source):
+            raise InputError(path, "is the input itself", "name another output file")
         if path.exists() and not path.is_file():
             raise InputError(path, "is a folder or a device", "name an output file")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -160,4 +160,5 @@ def write_dbn(path, structures: Iterable[Structure]) -> None:
     write_text(path, "".join(records))
 
 
-WRITERS = {".dbn": write_dbn, ".ct": write_ct}
+# Each takes a path and structures; a .bpseq file holds one.
+WRITERS = {".dbn": write_dbn, ".ct": write_ct, ".bpseq": lambda path, structures: write_bpseq(path, *structures)}
