@@ -172,7 +172,8 @@ def described(out: Path, records: int) -> dict:
     """How many sequences and clusters there are, and what decides the memory of linclust."""
     parts = pl.scan_parquet(out / "sequences/*.parquet")
     kmers = pl.min_horizontal(pl.col("length") - 15, 21 + 0.2 * pl.col("length")).sum()
-    sums = parts.select(pl.len().alias("unique"), pl.col("length").sum().alias("nucleotides"), kmers.alias("kmers"))
+    nucleotides = pl.col("length").cast(pl.Int64).sum()  # more than 32 bits hold
+    sums = parts.select(pl.len().alias("unique"), nucleotides.alias("nucleotides"), kmers.alias("kmers"))
     named = parts.select(pl.col("sources").list.len().sum()).collect().item()
     ledger = pl.read_csv(out / "ledger.csv")
     read = ledger.filter(pl.col("rule") == "in")["records"].sum()

@@ -14,7 +14,7 @@ Assumptions, none of them checked at these sizes:
 - Made records stand for real ones: lengths, share of duplicates and of clusters as above. Time and disk of every stage
   grow with the number of sequences, from the largest measured run and on its machine; sorting's logarithm is left out.
 - Memory of `corpus` and `draw`: a straight line through the smallest and the largest measured run; where it does not
-  rise, the larger of the two.
+  rise, the larger of the two; ? where a stage was measured at one size only.
 - Memory of `cluster`: 16 bytes x min(L - 15, 21 + 0.2 L) k-mers of each sequence of L nt, and 1 byte per nt, with the
   lengths of the largest run. With `split_memory_limit` MMseqs2 takes about twice the limit and, as measured on 1 M
   sequences with a limit of a fifth of the need, 2.2 times as long; how this grows with more splits is not known.
@@ -39,8 +39,9 @@ def table(runs: list[dict]) -> list[str]:
             cost, factor = large["stages"][stage], target / large["unique"]
             hours = cost["wall_seconds"] * factor / 3600
             memory = linclust(large, factor) if stage == "cluster" else line(smallest[stage], large, stage, target)
+            shown = "?" if math.isnan(memory) else f"{memory:.0f}"
             disk = " | ".join(f"{cost[key] * factor / 1e9:.0f}" for key in ("disk_bytes", "peak_disk_bytes"))
-            lines.append(f"| {target:,} | {stage} | {hours:.1f} | {memory:.0f} | {disk} |")
+            lines.append(f"| {target:,} | {stage} | {hours:.1f} | {shown} | {disk} |")
             if stage == "cluster" and memory > SPLIT_MEMORY * SPLIT_LIMIT_GB:
                 title = f'cluster, `split_memory_limit: "{SPLIT_LIMIT_GB}G"`'
                 split = f"{hours * SPLIT_TIME:.1f} | {SPLIT_MEMORY * SPLIT_LIMIT_GB:.0f}"
