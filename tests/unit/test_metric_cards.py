@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rnalm.evaluation import cards, classification, regression
+from rnalm.evaluation import cards
 from rnalm.evaluation.atlas import SCORES
 from rnalm.evaluation.tables import METRICS
 from rnalm.structure.averaging import averages
+from rnalm.tasks.scores import classification, regression
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 NUMBERS = np.array([1.0, 2.0, 4.0, 3.0])

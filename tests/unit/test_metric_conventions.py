@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rnalm.evaluation import classification, regression
-from rnalm.evaluation.coding import coding_score
 from rnalm.structure import score
 from rnalm.structure.averaging import averages
+from rnalm.tasks.scores import classification, regression
+from rnalm.tasks.scores.coding import coding_score
 from scipy.special import softmax
 
 pytestmark = pytest.mark.filterwarnings(
