@@ -10,9 +10,11 @@ from collections import OrderedDict
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from rnalm.models.ernie_rna import ErnieRna
-from rnalm.tokens.packing import PackedBatch
+from rnalm.models.heads import within
+from rnalm.tokens.packing import PackedBatch, to_padded
 
 WIDTH = 64
 
@@ -65,18 +67,29 @@ class MapModel(nn.Module):
 
 
 class LoadHead(nn.Module):
-    """Convolutions over the nucleotides of one sequence, every other block at half the length, then their mean."""
+    """Convolutions over the nucleotides, every other block at half the length, then their mean.
+
+    A batch is padded; batch norms see and learn from real positions alone, convolutions zeros beyond a sequence's end.
+    """
 
     def __init__(self, dim: int, width: int):
         super().__init__()
         self.reductio_module = nn.Linear(dim, width)
         blocks = (LoadBlock(2 * width, stride) for stride in (2, 1, 2, 1, 2, 1))
         first, last = nn.Conv1d(width, 2 * width, 3, padding=1), nn.Linear(2 * width, 1)
-        self.predictor = nn.Sequential(first, *blocks, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Dropout(0.5), last)
+        # With the published files' numbers: pooling and flattening are 7 and 8.
+        self.predictor = nn.ModuleList((first, *blocks, nn.Identity(), nn.Identity(), nn.Dropout(0.5), last))
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(L, d) nucleotides of one sequence -> a number, of shape ()."""
-        return self.predictor(self.reductio_module(hidden).T.unsqueeze(0))[0, 0]
+    def forward(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        """Per sequence (L, d), its nucleotides -> (sequences,)."""
+        rows = self.reductio_module(torch.cat(parts)).split([len(part) for part in parts])
+        lengths = torch.tensor([len(part) for part in parts], device=rows[0].device)
+        first, *blocks, _, _, dropout, last = self.predictor
+        x = first(pad_sequence(rows, batch_first=True).transpose(1, 2))
+        for block in blocks:
+            x, lengths = block(x, lengths)
+        means = (x * within(lengths, x.shape[2]).unsqueeze(1)).sum(dim=2) / lengths.unsqueeze(1)
+        return last(dropout(means))[:, 0]
 
 
 class LoadBlock(nn.Module):
@@ -90,8 +103,22 @@ class LoadBlock(nn.Module):
         if stride > 1:
             self.downsample = nn.Sequential(nn.Conv1d(width, width, 1, stride, bias=False), nn.BatchNorm1d(width))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.downsample(x) + self.conv2(F.relu(self.bn2(self.conv1(F.relu(self.bn1(x))))))
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(sequences, width, T) and the positions of each sequence that are real -> the same, of the next length."""
+        (stride,) = self.conv1.stride
+        shorter = (lengths + stride - 1) // stride
+        y = self.conv1(F.relu(real(self.bn1, x, lengths)))
+        y = self.conv2(F.relu(real(self.bn2, y, shorter)))
+        if stride > 1:
+            convolution, norm = self.downsample
+            x = real(norm, convolution(x), shorter)
+        return x + y, shorter
+
+
+def real(norm: nn.BatchNorm1d, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(sequences, width, T) with the real positions normalised, zeros elsewhere."""
+    keep = within(lengths, x.shape[2])
+    return to_padded(norm(x.transpose(1, 2)[keep]), keep).transpose(1, 2)
 
 
 class LoadModel(nn.Module):
@@ -105,4 +132,8 @@ class LoadModel(nn.Module):
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """PackedBatch of whole sequences -> (sequences,) standardised numbers."""
         inside = self.encoder.tokeniser.nucleotides
-        return torch.stack([self.head(hidden[inside]) for hidden in batch.split(self.encoder(batch))])
+        return self.head([part[inside] for part in batch.split(self.encoder(batch))])
+
+    def unscaled(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Standardised numbers in the unit of the training targets."""
+        return numbers * self.std + self.mean

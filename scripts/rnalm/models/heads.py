@@ -6,12 +6,14 @@ They have the forms and names of RiNALMo's published fine-tuned weights, but for
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from rnalm.models.encoder import Encoder
 from rnalm.tokens.packing import PackedBatch
 from rnalm.tokens.tokeniser import Tokeniser
 
 ACTIVATIONS = {"gelu": nn.GELU, "tanh": nn.Tanh}
+NORM_EPS = 1e-5
 
 
 class PairHead(nn.Module):
@@ -84,6 +86,8 @@ class ClassModel(nn.Module):
 
     def __init__(self, encoder: Encoder, width: int, classes: int, activation: str, pooling: str = "first"):
         super().__init__()
+        if pooling == "first" and not encoder.blocks:
+            raise ValueError("features know nothing of a sequence at its first token: pooling must be 'mean'")
         self.encoder, self.pooling = encoder, POOLINGS[pooling]
         self.head = nn.Sequential(
             nn.Linear(encoder.config.dim, width), ACTIVATIONS[activation](), nn.Linear(width, classes)
@@ -101,7 +105,9 @@ def first_token(hidden: torch.Tensor, batch: PackedBatch, tokeniser: Tokeniser) 
 
 def mean(hidden: torch.Tensor, batch: PackedBatch, tokeniser: Tokeniser) -> torch.Tensor:
     """(tokens, d) -> (sequences, d): the mean over what lies between the special tokens at the ends."""
-    return torch.stack([part[tokeniser.nucleotides].mean(dim=0) for part in batch.split(hidden)])
+    parts = [part[tokeniser.nucleotides] for part in batch.split(hidden)]
+    lengths = torch.tensor([len(part) for part in parts], device=hidden.device)
+    return torch.segment_reduce(torch.cat(parts), "mean", lengths=lengths)
 
 
 POOLINGS = {"first": first_token, "mean": mean}
@@ -123,7 +129,8 @@ class TokenModel(nn.Module):
 class ScalarHead(nn.Module):
     """RiNALMo's head for mean ribosome load, translation efficiency and expression level: one number per sequence.
 
-    Residual blocks of convolutions over all tokens, `<cls>` and `<eos>` too, then their mean.
+    Residual blocks of convolutions over all tokens, `<cls>` and `<eos>` too, then their mean. A batch is padded, and
+    what a sequence gets does not depend on it: norms see the sequence's own positions, convolutions zeros beyond them.
     Source: official code lbcb-sci/RiNALMo, `rinalmo/model/downstream.py`.
     """
 
@@ -135,35 +142,51 @@ class ScalarHead(nn.Module):
         self.dropout = nn.Dropout(0.2)
         self.linear_out = nn.Linear(width, 1)
 
-    def forward(self, hidden: torch.Tensor, padded_to: int = 0) -> torch.Tensor:
-        """(T, d) tokens of one sequence -> a number, of shape ().
+    def forward(self, hidden: torch.Tensor, lengths: tuple[int, ...], padded_to: int = 0) -> torch.Tensor:
+        """(tokens, d), `lengths` of them of each sequence -> (sequences,).
 
-        padded_to: T in the norms. The published model was trained and tested with rows of zeros up to 102 tokens,
-        which its instance norms count; its numbers come only with them.
+        padded_to: tokens in the norms, of shorter sequences. The published model was trained and tested with rows of
+        zeros up to 102 tokens, which its instance norms count; its numbers come only with them.
         """
-        x = self.linear_in(pad(hidden, padded_to)).T.unsqueeze(0)
+        # Of one width for the whole batch: after the first layer, where it is narrow.
+        x = pad_sequence(F.linear(hidden, self.linear_in.weight).split(lengths), batch_first=True)
+        x = F.pad(x, (0, 0, 0, max(0, padded_to - x.shape[1])))
+        tokens = torch.tensor(lengths, device=x.device)
+        real, normed = (within(n, x.shape[1]) for n in (tokens, tokens.clamp(min=padded_to)))
+        x = ((x + self.linear_in.bias) * normed.unsqueeze(2)).transpose(1, 2)
         for block in self.resnet.blocks:
-            x = block(x)
-        return self.linear_out(self.dropout(x[0, :, : len(hidden)].mean(dim=1)))[0]
+            x = block(x, normed.unsqueeze(1))
+        means = (x * real.unsqueeze(1)).sum(dim=2) / tokens.unsqueeze(1)
+        return self.linear_out(self.dropout(means))[:, 0]
 
 
-def pad(hidden: torch.Tensor, length: int) -> torch.Tensor:
-    """(T, d) -> (at least `length`, d), filled up with zeros."""
-    return F.pad(hidden, (0, 0, 0, max(0, length - len(hidden))))
+def within(lengths: torch.Tensor, width: int) -> torch.Tensor:
+    """(sequences,) -> (sequences, width) bool, True before each one's end."""
+    return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
 
 
 class ScalarBlock(nn.Module):
     def __init__(self, width: int):
         super().__init__()
+        # Numbers as in the published files, which count norms and activations.
+        self.conv_net = nn.ModuleDict(
+            {number: nn.Conv1d(width, width, 3, padding="same", bias=False) for number in ("0", "3")}
+        )
 
-        def stage():
-            convolution = nn.Conv1d(width, width, 3, padding="same", bias=False)
-            return convolution, nn.InstanceNorm1d(width), nn.ELU(inplace=True)
+    def forward(self, x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        """(sequences, width, T), zeros where `inside`, (sequences, 1, T) bool, is False -> the same."""
+        y = x
+        for convolution in self.conv_net.values():
+            y = F.elu(instance_norm(convolution(y), inside))
+        return x + y
 
-        self.conv_net = nn.Sequential(*stage(), *stage())
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.conv_net(x)
+def instance_norm(x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """(sequences, width, T), each channel of each sequence normalised by what is `inside`; zeros elsewhere."""
+    number = inside.sum(dim=2, keepdim=True)
+    x = x.float()
+    centred = (x - (x * inside).sum(dim=2, keepdim=True) / number) * inside
+    return centred * torch.rsqrt((centred**2).sum(dim=2, keepdim=True) / number + NORM_EPS)
 
 
 class ScalarModel(nn.Module):
@@ -177,7 +200,7 @@ class ScalarModel(nn.Module):
 
     def forward(self, batch: PackedBatch) -> torch.Tensor:
         """PackedBatch of whole sequences -> (sequences,) standardised numbers."""
-        return torch.stack([self.head(hidden, self.padded_to) for hidden in batch.split(self.encoder(batch))])
+        return self.head(self.encoder(batch), batch.lengths, self.padded_to)
 
     def unscaled(self, numbers: torch.Tensor) -> torch.Tensor:
         """Standardised numbers in the unit of the training targets."""

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from rnalm.errors import InputError
 from rnalm.models.encoder import Encoder
 from rnalm.models.ernie_rna import ErnieRna, ErnieRnaConfig
+from rnalm.models.features import Features, KmerConfig, OneHotConfig
 from rnalm.models.rinalmo import Rinalmo, RinalmoConfig
 from rnalm.models.rnaret import Rnaret, RnaretConfig
 
@@ -12,6 +13,8 @@ FAMILIES = {
     "rinalmo": (Rinalmo, RinalmoConfig),
     "ernie_rna": (ErnieRna, ErnieRnaConfig),
     "rnaret": (Rnaret, RnaretConfig),
+    "onehot": (Features, OneHotConfig),
+    "kmer": (Features, KmerConfig),
 }
 
 
@@ -37,12 +40,12 @@ def check(config) -> None:
         if type(value) is not int or value < 1:
             raise ValueError(f"{name} {value!r} is no whole number of at least 1")
     # Positions turn or are embedded in pairs of channels.
-    for name, parts in (("dim", 2 * sizes["heads"]), ("value_dim", sizes["heads"])):
+    for name, parts in (("dim", 2 * config.heads), ("value_dim", config.heads)):
         if sizes.get(name, 0) % parts:
-            raise ValueError(f"{name} {sizes[name]} is no multiple of {parts}, for {sizes['heads']} heads")
+            raise ValueError(f"{name} {sizes[name]} is no multiple of {parts}, for {config.heads} heads")
 
 
 def describe(encoder: Encoder) -> dict:
     """The settings that `build` makes this encoder from."""
-    family = next(name for name, (model, _) in FAMILIES.items() if isinstance(encoder, model))
+    family = next(name for name, (_, config) in FAMILIES.items() if isinstance(encoder.config, config))
     return {"family": family, **asdict(encoder.config)}
