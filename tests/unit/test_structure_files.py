@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import DATA
 from rnalm.errors import InputError
-from rnalm.structure.files import Structure, read, write_bpseq, write_ct, write_dbn
+from rnalm.structure.files import Structure, read, write_bpseq, write_ct, write_dbn, write_st
 
 SHARED = DATA / "structure"
 
@@ -29,9 +29,11 @@ def test_written_is_read_back(tmp_path_factory, seed, length):
     write_dbn(folder / "both.dbn", [first, second])
     write_ct(folder / "both.ct", [first, second])
     write_bpseq(folder / "first.bpseq", first)
+    write_st(folder / "first.st", first)
     assert read(folder / "both.dbn") == [first, second]
     assert read(folder / "both.ct") == [first, second]
     assert read(folder / "first.bpseq") == [first]
+    assert read(folder / "first.st") == [first]
 
 
 def test_the_last_base_of_a_connect_table_is_followed_by_none(tmp_path):
@@ -39,6 +41,21 @@ def test_the_last_base_of_a_connect_table_is_followed_by_none(tmp_path):
     assert (tmp_path / "a.ct").read_text().splitlines() == [
         "5 a", "1 G 0 2 5 1", "2 A 1 3 0 2", "3 A 2 4 0 3", "4 A 3 5 0 4", "5 C 4 0 1 5",
     ]  # fmt: skip
+
+
+def test_every_kind_of_bracket_is_read_and_pseudoknots_are_written_with_kinds_of_their_own(tmp_path):
+    sequence, brackets = "GGGGGGAAAAAACCCCCC", "([{<A........>}])a"
+    (tmp_path / "a.dbn").write_text(f">a\n{sequence}\n{brackets}\n")
+    (item,) = read(tmp_path / "a.dbn")
+    assert item.pairs == [(0, 16), (1, 15), (2, 14), (3, 13), (4, 17)]
+    for suffix, write in (("dbn", write_dbn), ("ct", write_ct)):
+        write(tmp_path / f"b.{suffix}", [item])
+        assert read(tmp_path / f"b.{suffix}") == [item]
+    write_st(tmp_path / "a.st", item)
+    assert (tmp_path / "a.st").read_text().splitlines() == [
+        "#Name: a", "#Length: 18", sequence, "(((([........))))]",
+    ]  # fmt: skip
+    assert read(tmp_path / "a.st") == [item]
 
 
 def test_viennarnas_output_is_read(tmp_path):

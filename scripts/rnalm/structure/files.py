@@ -1,6 +1,6 @@
 """Files of secondary structures: dot-bracket `.dbn`, `.bpseq`, connect tables `.ct`, bpRNA's `.st`.
 
-All four are read, all but `.st` are written. In a connect table the last base is followed by no other (0); RiNALMo's
+All four are read and written. In a connect table the last base is followed by no other (0); RiNALMo's
 own writer names one beyond the end.
 """
 
@@ -160,5 +160,16 @@ def write_dbn(path, structures: Iterable[Structure]) -> None:
     write_text(path, "".join(records))
 
 
-# Each takes a path and structures; a .bpseq file holds one.
-WRITERS = {".dbn": write_dbn, ".ct": write_ct, ".bpseq": lambda path, structures: write_bpseq(path, *structures)}
+def write_st(path, item: Structure) -> None:
+    """Write one RNA as bpRNA does, atomically: name and length as comments, sequence, dot-bracket; no annotations."""
+    brackets = dot_bracket(item.pairs, len(item.sequence))
+    write_text(path, f"#Name: {item.name}\n#Length: {len(item.sequence)}\n{item.sequence}\n{brackets}\n")
+
+
+# Each takes a path and structures; a .bpseq or .st file holds one.
+WRITERS = {
+    ".dbn": write_dbn,
+    ".ct": write_ct,
+    ".bpseq": lambda path, structures: write_bpseq(path, *structures),
+    ".st": lambda path, structures: write_st(path, *structures),
+}
