@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 from rnalm import provenance
+from rnalm.evaluation import rna_types
 from rnalm.structure import score
 from rnalm.structure.notation import dot_bracket, parse_dot_bracket
 
@@ -158,22 +159,23 @@ def evaluation(root: Path, split: str, init: str, model: str, quality: float, af
 
 
 def atlas(directory: Path, after, dice: random.Random) -> Path:
-    rows = []
-    for init, spread in (("pretrained", 1.0), ("random", 5.0)):
+    types = dict(zip(FAMILIES, rna_types.types(pl.Series(list(FAMILIES))), strict=True))
+    points, scores = [], []
+    for rank, (encoder, spread) in enumerate((("pretrained", 1.0), ("random", 5.0), ("kmer", 3.0)), 1):
         for index, family in enumerate(FAMILIES):
             for number in range(30):
                 x, y = 6 * (index % 3) + dice.gauss(0, spread), 6 * (index // 3) + dice.gauss(0, spread)
-                rows.append({"digest": f"{number:032x}", "family": family, "length": 70, "init": init, "x": x, "y": y})
-    files = [frame(directory / "atlas.parquet", rows)]
-    scores = ("silhouette", 0.61), ("calinski_harabasz", 812.5), ("davies_bouldin", 0.72)
-    counts = {
-        f"{init}.{space}.{name}": value / rank
-        for rank, init in enumerate(("pretrained", "random"), 1)
-        for space in ("embedding", "plane")
-        for name, value in scores
-    }
-    counts["sequences"] = len(rows) // 2
-    return write_stage("atlas", directory / "manifest.json", [after], files, counts)
+                rna = {"digest": f"{number:032x}", "length": 70, "family": family, "type": types[family], "set": "all"}
+                points.append(rna | {"encoder": encoder, "plane": "t-SNE", "x": x, "y": y})
+        for label in ("type", "family"):
+            for space in ("embedding", "t-SNE"):
+                for metric, value in (("silhouette", 0.61), ("calinski_harabasz", 812.5), ("davies_bouldin", 0.72)):
+                    score = {"set": "all", "label": label, "encoder": encoder, "space": space, "metric": metric}
+                    scores.append(score | {"value": value / rank, "n": 30 * len(FAMILIES), "classes": len(FAMILIES)})
+    files = [frame(directory / "atlas.parquet", points), frame(directory / "scores.csv", scores)]
+    left_out = {"short": "of its types the sample has none"}
+    parameters = {"seed": 42, "planes": ["t-SNE"]}
+    return write_stage("atlas", directory / "manifest.json", [after], files, {}, parameters, left_out=left_out)
 
 
 def make(root: Path) -> list[str]:

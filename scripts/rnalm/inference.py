@@ -9,6 +9,8 @@ import torch
 
 from rnalm.errors import InputError
 from rnalm.models.directory import ModelDirectory, autocast, load
+from rnalm.models.registry import build
+from rnalm.randomness import key
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.tokens.packing import pack, token_budget_batches
@@ -28,6 +30,12 @@ class LanguageModel:
     def from_directory(cls, directory, precision: str = "fp32") -> "LanguageModel":
         """InputError if `directory` is no model directory."""
         return cls(load(directory), directory, precision)
+
+    def untrained(self, seed: int) -> "LanguageModel":
+        """The encoder's own network with random weights."""
+        torch.manual_seed(int(key(seed, "atlas", "initialisation") >> 1))
+        fresh = ModelDirectory(self.config, build(self.config["model"]).eval(), None)
+        return LanguageModel(fresh, "random", self.precision)
 
     @torch.no_grad()
     def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:

@@ -171,25 +171,6 @@ def test_contact_maps_hold_both_structures(charts, predictions):
         assert count in [tuple(len(re.findall(r"[(\[{<A-Z]", text)) for text in row) for row in written]
 
 
-def test_atlas_maps_share_their_colours(charts):
-    maps = [chart for chart in charts if chart["description"].startswith("t-SNE")]
-    assert len(maps) == 2
-    assert maps[0]["encoding"]["color"]["scale"] == maps[1]["encoding"]["color"]["scale"]
-    assert set(maps[0]["encoding"]["color"]["scale"]["domain"]) == set(FAMILIES)
-
-
-def test_separation_of_families_is_a_table(page, run):
-    table = re.search(r'<table id="separation">(.*?)</table>', page, re.S)[1]
-    heads = re.findall(r'class="number">([^<]*)<small>([^<]*)', table)
-    assert heads[::2] == [("Silhouette", "embedding"), ("Davies-Bouldin", "embedding"), ("Calinski-Harabasz", "plane")]
-    counts = json.loads((run / "atlas/manifest.json").read_text())["counts"]
-    rows = re.findall(r'<tr><th scope="row">([^<]*)</th>(.*?)</tr>', table)
-    for (name, cells), init in zip(rows, ("pretrained", "random"), strict=True):
-        shown = re.findall(r">([\d.]+)</td>", cells)
-        keys = (f"{init}.{space}.{head.lower().replace('-', '_')}" for head, space in heads)
-        assert (name, shown) == (numbers.INITS[init], [f"{counts[key]:.3f}" for key in keys])
-
-
 def test_every_published_number_is_shown_as_printed(page):
     table = pl.read_csv(PUBLISHED, schema_overrides={"value": pl.String})
     cells = Counter(re.findall(r'<td class="number"[^>]*>([\d.]+)</td>', page.split('id="published"')[1]))

@@ -4,13 +4,13 @@
 rule evaluate:
     input:
         data="results/tasks/{task}/{run}/data/manifest.json",
-        model="results/{run}/models/{task}-{split}-{init}/manifest.json",
+        models=cell_models,
     output:
-        update("results/tasks/{task}/{run}/{split}/{init}/manifest.json"),
+        update("results/tasks/{task}/{run}/{split}/{start}/manifest.json"),
     log:
-        "results/logs/evaluate/{run}/{task}-{split}-{init}.log",
+        "results/logs/evaluate/{run}/{task}-{split}-{start}.log",
     benchmark:
-        "results/benchmarks/evaluate/{run}/{task}-{split}-{init}.tsv"
+        "results/benchmarks/evaluate/{run}/{task}-{split}-{start}.tsv"
     conda:
         "../../envs/evaluate.yaml"
     threads: 2
@@ -18,14 +18,15 @@ rule evaluate:
         mem="4GB",
         runtime="4h",
     params:
-        stage_version=1,
-        name=MODEL_NAME,
+        stage_version=2,
+        name=model_name,
+        init=init_of,
         seed=SEED,
     message:
-        "Evaluate task {wildcards.task}, split {wildcards.split}, {wildcards.init} encoder"
+        "Evaluate task {wildcards.task}, split {wildcards.split}, {wildcards.start}"
     shell:
-        "python scripts/evaluate.py --task {wildcards.task} --data {input.data} --model {input.model} "
-        "--name {params.name} --split {wildcards.split} --init {wildcards.init} --seed {params.seed} --threads {threads} "
+        "python scripts/evaluate.py --task {wildcards.task} --data {input.data} --models {input.models} "
+        "--name {params.name} --split {wildcards.split} --init {params.init} --seed {params.seed} --threads {threads} "
         "--manifest {output} &> {log}"
 
 
@@ -33,11 +34,11 @@ rule baseline:
     input:
         "results/tasks/{task}/{run}/data/manifest.json",
     output:
-        update("results/tasks/{task}/{run}/{split}/baseline/manifest.json"),
+        update("results/tasks/{task}/{run}/{split}/baseline-{baseline}/manifest.json"),
     log:
-        "results/logs/baseline/{run}/{task}-{split}.log",
+        "results/logs/baseline/{run}/{task}-{split}-{baseline}.log",
     benchmark:
-        "results/benchmarks/baseline/{run}/{task}-{split}.tsv"
+        "results/benchmarks/baseline/{run}/{task}-{split}-{baseline}.tsv"
     conda:
         "../../envs/baseline.yaml"
     threads: 2
@@ -45,11 +46,15 @@ rule baseline:
         mem="2GB",
         runtime="4h",
     params:
-        stage_version=1,
+        stage_version=2,
+        task_config=task_config,
+        head=task_head,
+        seed=SEED,
     message:
-        "Fold the test part of split {wildcards.split} with RNAfold"
+        "Baseline {wildcards.baseline} of task {wildcards.task}, split {wildcards.split}"
     shell:
-        "python scripts/baseline.py --data {input} --split {wildcards.split} --threads {threads} "
+        "python scripts/baseline.py --task {wildcards.task} --task-config {params.task_config} --data {input} "
+        "--split {wildcards.split} --name {wildcards.baseline} --seed {params.seed} --threads {threads} "
         "--manifest {output} &> {log}"
 
 
@@ -70,10 +75,10 @@ rule atlas:
         mem="4GB",
         runtime="4h",
     params:
-        stage_version=1,
+        stage_version=2,
         seed=SEED,
     message:
-        "Embed sequences of known families with {wildcards.run}"
+        "Map sequences of known families with {wildcards.run}"
     shell:
         "python scripts/atlas.py --sequences {input.sequences} --model {input.model} --seed {params.seed} --threads {threads} "
         "--manifest {output} &> {log}"

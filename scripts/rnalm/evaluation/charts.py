@@ -24,7 +24,7 @@ TWO_COLUMNS = alt.Legend(columns=2)
 MOST_CURVE_POINTS = 400
 MOST_DOTTED = 60  # points of a curve that still get a dot each
 MOST_RNAS = 300  # dots per initialisation and split
-MOST_ATLAS_POINTS = 2500
+MOST_ATLAS_POINTS = 1000
 
 
 def specification(chart: alt.Chart, description: str, height: int = 240) -> dict:
@@ -269,7 +269,7 @@ def contacts(pairs: pl.DataFrame, length: int, description: str) -> dict:
 
 
 def atlas(points: pl.DataFrame, families: list[str], description: str) -> dict:
-    """t-SNE map; `points`: x, y, family, length; `families`: all of them, so that maps share their colours."""
+    """Map in a plane; `points`: x, y, family, length; `families`: all of them, so that maps share their colours."""
     every = -(-max(len(points), 1) // MOST_ATLAS_POINTS)
     thin = points.gather_every(every).with_columns(pl.col("x", "y").round(2))
     colours = [PALETTE[n % len(PALETTE)] for n in range(len(families))]
@@ -287,4 +287,4 @@ def atlas(points: pl.DataFrame, families: list[str], description: str) -> dict:
         )
         .properties(usermeta={"embedOptions": {"renderer": "canvas"}})
     )
-    return specification(chart, description, 320)
+    return specification(chart, description, 280)

@@ -141,15 +141,6 @@ def published(tables: list[Path], metrics: pl.DataFrame) -> list[dict]:
     return found
 
 
-def separation(counts: dict) -> dict:
-    """The atlas's scores, counted as `init.space.score`: a row per initialisation, a column per space and score."""
-    scores = {tuple(name.split(".")): value for name, value in counts.items() if name.count(".") == 2}
-    columns = list(dict.fromkeys(name[1:] for name in scores))
-    inits = dict.fromkeys(name[0] for name in scores)
-    rows = [{"name": INITS[init], "values": [scores[init, *column] for column in columns]} for init in inits]
-    return {"columns": columns, "rows": rows}
-
-
 def ledger_table(ledger: pl.DataFrame) -> dict:
     """The ledger with one column per rule."""
     rules = ledger["rule"].unique(maintain_order=True).to_list()

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from rnalm import provenance
-from rnalm.evaluation import charts, composition, gallery, numbers, page
+from rnalm.evaluation import atlas_page, charts, composition, gallery, numbers, page
 from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.flow import flow
 
@@ -45,7 +45,7 @@ def build(sources: Sources) -> str:
     """The page as HTML text."""
     figures = Figures()
     sections = corpus(sources, figures) | training(sources, figures) | results(sources, figures)
-    sections |= {"atlas": atlas(sources.atlas, figures), "headline": headline(sources)}
+    sections |= {"atlas": atlas_page.sections(sources.atlas, figures), "headline": headline(sources)}
     sections |= page.lineages(sources.manifests)
     sections |= {"run": sources.run, "longest_drawn": gallery.LONGEST, "most_dots": charts.MOST_RNAS}
     return page.render("report.html", figures, sections)
@@ -112,19 +112,3 @@ def read_predictions(evaluations: list[Path]) -> pl.DataFrame:
         where = [pl.lit(cell[key]).alias(key) for key in ("task", "split", "model", "init")]
         parts.append(pl.read_parquet(page.output(manifest, "predictions.parquet")).with_columns(where))
     return pl.concat(parts, how="vertical_relaxed")
-
-
-def atlas(manifest: Path, figures: Figures) -> dict:
-    """One map per initialisation, with the same families in the same colours; how well the families separate."""
-    points = pl.read_parquet(page.output(manifest, "atlas.parquet")).sort("digest")
-    commonest = points["family"].value_counts().sort(["count", "family"], descending=[True, False])
-    families = commonest["family"].head(composition.MOST_FAMILIES).to_list()
-    shown = pl.when(pl.col("family").is_in(families)).then("family").otherwise(pl.lit("other"))
-    points = points.with_columns(family=shown)
-    families += ["other"] if len(commonest) > len(families) else []
-    maps = []
-    for init in ("pretrained", "random"):
-        title = numbers.INITS[init]
-        spec = charts.atlas(points.filter(pl.col("init") == init), families, "t-SNE map of embeddings, by family")
-        maps.append(figures.add(spec, title))
-    return {"maps": maps, "scores": numbers.separation(provenance.load(manifest)["counts"])}
