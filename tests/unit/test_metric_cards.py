@@ -3,23 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from rnalm.evaluation import cards
 from rnalm.evaluation.atlas import SCORES
-from rnalm.evaluation.tables import METRICS
-from rnalm.structure.averaging import averages
-from rnalm.tasks.scores import classification, regression
+from rnalm.tasks.scores import classification, positions, regression, structure
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 NUMBERS = np.array([1.0, 2.0, 4.0, 3.0])
 COMPUTED = {
-    "structure": averages([([(0, 5)], [(0, 5)], 8)]),
+    "structure": structure.metrics(pl.DataFrame([{"length": 8} | structure.scored([(0, 5)], [(0, 5)], 8)])),
     "regression": regression.scores(NUMBERS, NUMBERS),
     "folds": regression.fold_means(NUMBERS, NUMBERS, [0, 0, 1, 1]),
     "binary": classification.binary([0, 1], [-1, 1]),
     "multiclass": classification.multiclass([0, 1, 2], np.eye(3)),
+    "positions": positions.metrics(pl.DataFrame({"true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]})),
     "embeddings": SCORES,
-    "tables": METRICS,
     "pre-training": ["loss", "perplexity"],
 }
 
@@ -39,7 +38,7 @@ def test_what_has_a_card_is_computed():
     assert set(cards.by_name()) - sizes == {name for kind in COMPUTED.values() for name in kind}
 
 
-@pytest.mark.parametrize("kind", ["structure", "regression", "folds", "binary", "multiclass"])
+@pytest.mark.parametrize("kind", ["structure", "regression", "folds", "binary", "multiclass", "positions"])
 def test_what_is_computed_is_in_its_range(kind):
     for name, value in COMPUTED[kind].items():
         low, high = cards.by_name()[name].range

@@ -4,12 +4,12 @@ import math
 import statistics
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.structure import score
-from rnalm.structure.averaging import averages
-from rnalm.tasks.scores import classification, regression
+from rnalm.tasks.scores import classification, regression, structure
 from rnalm.tasks.scores.coding import coding_score
 from scipy.special import softmax
 
@@ -32,6 +32,11 @@ def rnas(draw):
         pairs = st.lists(pair, unique=True, max_size=6)
         found.append((draw(pairs), draw(pairs), length))
     return found
+
+
+def averages(predictions):
+    rows = [{"length": prediction[2]} | structure.scored(*prediction) for prediction in predictions]
+    return structure.metrics(pl.DataFrame(rows))
 
 
 def hits(predicted, true, length, relaxed):
@@ -105,7 +110,7 @@ def test_conventions_on_one_fixed_set():
 
 def test_an_average_needs_an_rna():
     with pytest.raises(ValueError, match="at least one RNA"):
-        averages([])
+        structure.metrics(pl.DataFrame())
 
 
 # Regression

@@ -2,6 +2,9 @@
 
 Logits decide, not what might be probabilities: RiNALMo's splice scores take the logits of a batch for probabilities if
 all of them lie in [0, 1], so that a logit of 0.3, alone in its batch, is negative there. Its probability is 0.57.
+
+Items are a table with the columns true, a class's name, and logits, of the head's classes in their order. That order is
+the categories of `true` (an Enum); where there is a single logit the classes are "no" and "yes".
 """
 
 from collections.abc import Sequence
@@ -17,7 +20,48 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from rnalm.tasks.scores.resampling import areas, ranks, ratio
+
 QUANTITIES = ("precision", "recall", "f1")
+YES_OR_NO = ["no", "yes"]
+
+
+def metrics(items: pl.DataFrame) -> dict[str, float]:
+    """{metric: value} of the items: `binary` of a yes or no, else `multiclass`."""
+    classes, true, logits = columns(items)
+    if sorted(classes) == YES_OR_NO:
+        return binary(true == classes.index("yes"), preference(logits, classes))
+    return multiclass(true, logits)
+
+
+def weighted(items: pl.DataFrame):
+    """A function of weights (draws, items), how often each item was drawn, to {metric: (draws,)}, as `metrics`."""
+    classes, true, logits = columns(items)
+    if sorted(classes) == YES_OR_NO:
+        chosen = preference(logits, classes)
+        return weighted_yes_or_no(true == classes.index("yes"), chosen > 0, chosen)
+    return weighted_multiclass(true, logits)
+
+
+def columns(items: pl.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """(classes, true class numbers (items,), logits (items, classes), or one column of a yes or no)."""
+    logits = np.stack(items["logits"].to_numpy()).astype(float)
+    classes = YES_OR_NO if logits.shape[1] == 1 else items.schema["true"].categories.to_list()
+    return classes, items["true"].cast(pl.Enum(classes)).to_physical().to_numpy().astype(int), logits
+
+
+def preference(logits: np.ndarray, classes: list[str]) -> np.ndarray:
+    """(items,) the logit of a yes, that of "no" taken off where the head has both."""
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    return logits[:, classes.index("yes")] - logits[:, classes.index("no")]
+
+
+def names(logits: np.ndarray, classes: list[str]) -> list[str]:
+    """The name of the class that each item's logits (items, classes), or one column of a yes or no, predict."""
+    if sorted(classes) == YES_OR_NO:
+        return ["yes" if chosen > 0 else "no" for chosen in preference(logits, classes)]
+    return [classes[number] for number in logits.argmax(axis=1)]
 
 
 def binary(true, logits) -> dict[str, float]:
@@ -28,15 +72,20 @@ def binary(true, logits) -> dict[str, float]:
     true, logits = np.asarray(true), np.asarray(logits, dtype=float)
     if true.shape != logits.shape or true.ndim != 1 or not len(true) or not np.isin(true, (0, 1)).all():
         raise ValueError(f"labels 0 and 1 are compared with as many logits, not {true.shape, logits.shape}")
-    predicted = (logits > 0).astype(int)
+    return yes_or_no(true, logits > 0, logits)
+
+
+def yes_or_no(true, predicted, ranking) -> dict[str, float]:
+    """As `binary`, of decisions (items,) that are given, and of what ranks the items."""
+    true, predicted = np.asarray(true, dtype=int), np.asarray(predicted, dtype=int)
     found = {"accuracy": accuracy_score(true, predicted), "mcc": matthews_corrcoef(true, predicted)}
     values = precision_recall_fscore_support(true, predicted, average="binary", zero_division=0)
     found |= dict(zip(QUANTITIES, values[:3], strict=True))
     found |= percentages(found["accuracy"], found["precision"], found["recall"])
     found |= averaged(true, predicted, [0, 1])
     both = len(np.unique(true)) == 2
-    found["auroc"] = roc_auc_score(true, logits) if both else np.nan
-    found["auprc"] = average_precision_score(true, logits) if both else np.nan
+    found["auroc"] = roc_auc_score(true, ranking) if both else np.nan
+    found["auprc"] = average_precision_score(true, ranking) if both else np.nan
     return {name: float(value) for name, value in found.items()}
 
 
@@ -46,6 +95,26 @@ def percentages(accuracy: float, precision: float, recall: float) -> dict[str, f
     f1 = round(2 * precision * recall / (precision + recall), 2) if precision + recall else 0.0
     rounded = {"accuracy": round(100 * accuracy, 2), "precision": precision, "recall": recall, "f1": f1}
     return {f"{name}_percent": value for name, value in rounded.items()}
+
+
+def weighted_yes_or_no(true, predicted, ranking):
+    """As `weighted`; metrics of `yes_or_no`."""
+    true, predicted = np.asarray(true, dtype=bool), np.asarray(predicted, dtype=bool)
+    table, order = confusion(true[:, None] == [False, True], predicted[:, None] == [False, True]), ranks(ranking)
+
+    def statistic(weights):
+        hits, found, real = table(weights)
+        overall = decisions(hits, found, real)
+        own = [ratio(hits, found)[:, 1], ratio(hits, real)[:, 1], ratio(2 * hits, found + real)[:, 1]]
+        rows = [percentages(*row) for row in zip(overall["accuracy"], own[0], own[1], strict=True)]
+        return {
+            **overall,
+            **dict(zip(QUANTITIES, own, strict=True)),
+            **{name: np.array([row[name] for row in rows]) for name in rows[0]},
+            **dict(zip(("auroc", "auprc"), areas(weights, *order, true), strict=True)),
+        }
+
+    return statistic
 
 
 def multiclass(true, logits) -> dict[str, float]:
@@ -68,6 +137,43 @@ def multiclass(true, logits) -> dict[str, float]:
     found["macro_auroc"] = roc_auc_score(one_hot, probabilities, average="macro") if every else np.nan
     found["macro_auprc"] = average_precision_score(one_hot, probabilities, average="macro") if every else np.nan
     return {name: float(value) for name, value in found.items()}
+
+
+def weighted_multiclass(true, logits):
+    """As `weighted`; metrics of `multiclass`."""
+    probabilities, classes = softmax(logits, axis=1), np.arange(logits.shape[1])
+    one_hot = true[:, None] == classes
+    table = confusion(one_hot, logits.argmax(axis=1)[:, None] == classes)
+    orders = [ranks(column) for column in probabilities.T]
+
+    def statistic(weights):
+        each = [areas(weights, *order, one_hot[:, number]) for number, order in enumerate(orders)]
+        auroc, auprc = np.mean(each, axis=0)
+        return decisions(*table(weights)) | {"macro_auroc": auroc, "macro_auprc": auprc}
+
+    return statistic
+
+
+def confusion(true, predicted):
+    """A function of weights (draws, items) to right, predicted and true items of every class, each (draws, classes).
+
+    true, predicted: (items, classes), one-hot
+    """
+    columns = np.concatenate([true & predicted, predicted, true], axis=1).astype(float)
+    return lambda weights: np.split(weights @ columns, 3, axis=1)
+
+
+def decisions(hits, found, real) -> dict[str, np.ndarray]:
+    """Accuracy, Matthews correlation and the averages over classes, (draws,) each, from `confusion`."""
+    total, right = real.sum(axis=1), hits.sum(axis=1)
+    accuracy = right / total
+    spread = [total**2 - (side**2).sum(axis=1) for side in (found, real)]
+    correlation = ratio(right * total - (found * real).sum(axis=1), np.sqrt(spread[0] * spread[1]))
+    each = dict(zip(QUANTITIES, (ratio(hits, found), ratio(hits, real), ratio(2 * hits, found + real)), strict=True))
+    averages = {f"macro_{name}": values.mean(axis=1) for name, values in each.items()}
+    averages |= {f"weighted_{name}": (values * real).sum(axis=1) / total for name, values in each.items()}
+    averages |= {f"micro_{name}": accuracy for name in each}
+    return {"accuracy": accuracy, "mcc": correlation} | averages
 
 
 def averaged(true, predicted, classes: Sequence[int]) -> dict[str, float]:

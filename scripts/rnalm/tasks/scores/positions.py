@@ -1,0 +1,70 @@
+"""Scores of labelled nucleotides, and of what they make of the whole RNA: an mRNA or a lncRNA.
+
+- no prefix: of RNAs; one with a CDS is an mRNA, one whose coding score is 0.5 or more is called one;
+- `cropped_`: the same calls, true by RNAret's own rule, a CDS in the first 3,000 nt (`rnalm.tasks.scores.coding`);
+- `nucleotide_`: of the nucleotides of all RNAs together; one with a probability above 0.5 is called a yes.
+
+Items are a table of RNAs with the columns true, 0 or 1 per nucleotide, and probability. A model that reads no more
+than the start of an RNA has as many probabilities, and the nucleotides behind are not scored.
+"""
+
+import numpy as np
+import polars as pl
+
+from rnalm.tasks.scores import classification
+from rnalm.tasks.scores.classification import QUANTITIES
+from rnalm.tasks.scores.coding import LEAST, coding_score, is_cropped_messenger, is_messenger
+from rnalm.tasks.scores.resampling import ratio
+
+CROPPED = ("accuracy", *QUANTITIES)
+RULES = (is_messenger, is_cropped_messenger)
+
+
+def metrics(items: pl.DataFrame) -> dict[str, float]:
+    """{metric: value}; ValueError if there is no RNA."""
+    scores, truths, counts = columns(items)
+    whole, cropped = (classification.yes_or_no(true, scores >= LEAST, scores) for true in truths)
+    of_nucleotides = nucleotides(counts.sum(axis=0, keepdims=True))
+    whole |= {f"cropped_{name}": cropped[name] for name in CROPPED}
+    return whole | {name: float(value[0]) for name, value in of_nucleotides.items()}
+
+
+def weighted(items: pl.DataFrame):
+    """A function of weights (draws, items), how often each RNA was drawn, to {metric: (draws,)}, as `metrics`."""
+    scores, truths, counts = columns(items)
+    each = [classification.weighted_yes_or_no(true, scores >= LEAST, scores) for true in truths]
+
+    def statistic(weights):
+        whole, cropped = (one(weights) for one in each)
+        whole |= {f"cropped_{name}": cropped[name] for name in CROPPED}
+        return whole | nucleotides(weights @ counts)
+
+    return statistic
+
+
+def columns(items: pl.DataFrame) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """(coding scores (items,), whether an mRNA by each of RULES, counts (items, 4)): see `nucleotides`."""
+    if items.is_empty():
+        raise ValueError("an average needs at least one RNA")
+    true, probability = ([row.to_numpy() for row in items[name]] for name in ("true", "probability"))
+    scores = np.array([coding_score(row) for row in probability])
+    truths = [np.array([rule(row) for row in true]) for rule in RULES]
+    counts = [count(row, found) for row, found in zip(true, probability, strict=True)]
+    return scores, truths, np.array(counts, dtype=float)
+
+
+def count(true: np.ndarray, probability: np.ndarray) -> tuple[int, int, int, int]:
+    """Nucleotides that are called a yes and are one, that are called one, that are one, and all that were scored."""
+    real, called = true[: len(probability)] > 0, probability > 0.5
+    return (real & called).sum(), called.sum(), real.sum(), len(called)
+
+
+def nucleotides(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """{metric: (draws,)} from counts (draws, 4) as those of `count`, summed over RNAs."""
+    hits, found, real, total = counts.T
+    # "no", then "yes"
+    table = np.array([[total - found - real + hits, hits], [total - found, found], [total - real, real]])
+    overall = classification.decisions(*table.transpose(0, 2, 1))
+    own = (ratio(hits, found), ratio(hits, real), ratio(2 * hits, found + real))
+    own = dict(zip(QUANTITIES, own, strict=True)) | {name: overall[name] for name in ("accuracy", "mcc")}
+    return {f"nucleotide_{name}": values for name, values in own.items()}
