@@ -177,8 +177,9 @@ class Transition(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         swiglu, _, out = self
-        filler = missing(out.in_features, x.device)
-        return F.linear(swiglu(x, filler), filled(out.weight, 0, filler), out.bias)
+        # A layer with an adapter is one of its own kind, and run as it is.
+        filler = missing(out.in_features, x.device) if type(out) is nn.Linear else 0
+        return linear(out, swiglu(x, filler), inputs=filler)
 
 
 class SwiGLU(nn.Module):
@@ -190,10 +191,7 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: torch.Tensor, filler: int) -> torch.Tensor:
         """(tokens, d) -> (tokens, hidden width and `filler` zeros)."""
-        activated, gate = (
-            F.linear(x, filled(layer.weight, 0, 0, 0, filler), filled(layer.bias, 0, filler))
-            for layer in (self.linear, self.linear_gate)
-        )
+        activated, gate = (linear(layer, x, outputs=filler) for layer in (self.linear, self.linear_gate))
         return activated * torch.sigmoid(self.beta * activated) * gate
 
 
@@ -202,9 +200,11 @@ def missing(width: int, device: torch.device) -> int:
     return -width % WIDTH_MULTIPLE if device.type == "cuda" else 0
 
 
-def filled(weight: torch.Tensor, *zeros: int) -> torch.Tensor:
-    """F.pad, which would copy even if there is nothing to add."""
-    return F.pad(weight, zeros) if any(zeros) else weight
+def linear(layer: nn.Module, x: torch.Tensor, inputs: int = 0, outputs: int = 0) -> torch.Tensor:
+    """A linear layer with so many inputs or outputs more, of zero weights."""
+    if not inputs + outputs:  # F.pad would copy
+        return layer(x)
+    return F.linear(x, F.pad(layer.weight, (0, inputs, 0, outputs)), F.pad(layer.bias, (0, outputs)))
 
 
 class MaskHead(nn.Module):
