@@ -11,13 +11,16 @@ from rnalm.tasks.scores import classification, positions, regression, structure
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 NUMBERS = np.array([1.0, 2.0, 4.0, 3.0])
+CODING = {"family": ["", ""], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]}
 COMPUTED = {
     "structure": structure.metrics(pl.DataFrame([{"length": 8} | structure.scored([(0, 5)], [(0, 5)], 8)])),
     "regression": regression.scores(NUMBERS, NUMBERS),
     "folds": regression.fold_means(NUMBERS, NUMBERS, [0, 0, 1, 1]),
     "binary": classification.binary([0, 1], [-1, 1]),
     "multiclass": classification.multiclass([0, 1, 2], np.eye(3)),
-    "positions": positions.metrics(pl.DataFrame({"true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]})),
+    "positions": positions.metrics(
+        pl.DataFrame({"family": ["", ""], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]})
+    ),
     "embeddings": SCORES,
     "pre-training": ["loss", "perplexity"],
 }

@@ -13,26 +13,21 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:y_pred contains classes not in y_true",
 )
 eighths = st.integers(-24, 24).map(lambda value: value / 8)
-FAMILIES = ["5S", "SRP", "tRNA", "tmRNA"]
 
 
 def number_items(draw, items):
     return {"true": draw(columns(eighths, items)), "predicted": draw(columns(eighths, items))}
 
 
-def family_items(draw, items):
-    true = draw(columns(st.sampled_from(FAMILIES), items))
-    return {"true": pl.Series(true, dtype=pl.Enum(FAMILIES)), "logits": draw(columns(columns(eighths, 4), items))}
+def class_items(classes, logits):
+    def items(draw, number):
+        return {
+            "true": draw(columns(st.sampled_from(classes), number)),
+            "classes": [classes] * number,
+            "logits": draw(columns(columns(eighths, logits), number)),
+        }
 
-
-def one_logit_items(draw, items):
-    true = draw(columns(st.sampled_from(["no", "yes"]), items))
-    return {"true": true, "logits": draw(columns(columns(eighths, 1), items))}
-
-
-def two_logit_items(draw, items):
-    true = pl.Series(draw(columns(st.sampled_from(["no", "yes"]), items)), dtype=pl.Enum(["yes", "no"]))
-    return {"true": true, "logits": draw(columns(columns(eighths, 2), items))}
+    return items
 
 
 def structure_items(draw, items):
@@ -47,11 +42,12 @@ def structure_items(draw, items):
 
 def position_items(draw, items):
     true, probability = [], []
+    family = draw(columns(st.sampled_from(["mRNA", "lncRNA", ""]), items))
     for _ in range(items):
         length = draw(st.integers(1, 40))
         true.append(draw(columns(st.integers(0, 1), length) | st.just([0] * length)))
         probability.append(draw(columns(st.integers(0, 8).map(lambda value: value / 8), length)))
-    return {"true": true, "probability": pl.Series(probability, dtype=pl.List(pl.Float32))}
+    return {"family": family, "true": true, "probability": pl.Series(probability, dtype=pl.List(pl.Float32))}
 
 
 def columns(values, items):
@@ -60,9 +56,9 @@ def columns(values, items):
 
 KINDS = {
     "numbers": (regression, number_items),
-    "families": (classification, family_items),
-    "one logit": (classification, one_logit_items),
-    "two logits": (classification, two_logit_items),
+    "families": (classification, class_items(["5S", "SRP", "tRNA", "tmRNA"], 4)),
+    "one logit": (classification, class_items(["no", "yes"], 1)),
+    "two logits": (classification, class_items(["yes", "no"], 2)),
     "structures": (structure, structure_items),
     "positions": (positions, position_items),
 }

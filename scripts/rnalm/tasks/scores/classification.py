@@ -3,8 +3,8 @@
 Logits decide, not what might be probabilities: RiNALMo's splice scores take the logits of a batch for probabilities if
 all of them lie in [0, 1], so that a logit of 0.3, alone in its batch, is negative there. Its probability is 0.57.
 
-Items are a table with the columns true, a class's name, and logits, of the head's classes in their order. That order is
-the categories of `true` (an Enum); where there is a single logit the classes are "no" and "yes".
+Items are a table with the columns true, a class's name; classes, the names of all, the same in every row; and logits,
+one per class in that order, or one alone of the classes "no" and "yes".
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ def weighted(items: pl.DataFrame):
 
 def columns(items: pl.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     """(classes, true class numbers (items,), logits (items, classes), or one column of a yes or no)."""
-    logits = np.stack(items["logits"].to_numpy()).astype(float)
-    classes = YES_OR_NO if logits.shape[1] == 1 else items.schema["true"].categories.to_list()
-    return classes, items["true"].cast(pl.Enum(classes)).to_physical().to_numpy().astype(int), logits
+    classes = items["classes"][0].to_list()
+    true = items["true"].cast(pl.Enum(classes)).to_physical()
+    return classes, true.to_numpy().astype(int), np.stack(items["logits"].to_numpy()).astype(float)
 
 
 def preference(logits: np.ndarray, classes: list[str]) -> np.ndarray:
@@ -55,13 +55,6 @@ def preference(logits: np.ndarray, classes: list[str]) -> np.ndarray:
     if logits.shape[1] == 1:
         return logits[:, 0]
     return logits[:, classes.index("yes")] - logits[:, classes.index("no")]
-
-
-def names(logits: np.ndarray, classes: list[str]) -> list[str]:
-    """The name of the class that each item's logits (items, classes), or one column of a yes or no, predict."""
-    if sorted(classes) == YES_OR_NO:
-        return ["yes" if chosen > 0 else "no" for chosen in preference(logits, classes)]
-    return [classes[number] for number in logits.argmax(axis=1)]
 
 
 def binary(true, logits) -> dict[str, float]:

@@ -9,6 +9,7 @@ import numpy as np
 WINDOW = 30  # nt
 CROP = 3000  # nt
 LEAST = 0.5  # score of an mRNA
+MESSENGER = "mRNA"  # the family of an RNA of which the source knows a CDS
 
 
 def coding_score(probabilities, window: int = WINDOW) -> float:
@@ -24,11 +25,14 @@ def coding_score(probabilities, window: int = WINDOW) -> float:
     return float(np.convolve(filled, np.ones(window), "valid").max() / window)
 
 
-def is_messenger(labels) -> bool:
-    """Whether any nucleotide is of a CDS. labels: (nt,) 0 or 1."""
-    return bool(np.any(labels))
+def is_messenger(labels, family: str) -> bool:
+    """Whether any nucleotide is of a CDS, or the source says that the RNA has one beyond what was kept of it.
+
+    labels: (nt,) 0 or 1
+    """
+    return family == MESSENGER or bool(np.any(labels))
 
 
-def is_cropped_messenger(labels) -> bool:
+def is_cropped_messenger(labels, family: str) -> bool:
     """Whether any of the first CROP nucleotides is of a CDS, which is RNAret's truth. labels: (nt,) 0 or 1."""
-    return is_messenger(np.asarray(labels)[:CROP])
+    return bool(np.any(labels[:CROP]))

@@ -1,11 +1,11 @@
 """Scores of labelled nucleotides, and of what they make of the whole RNA: an mRNA or a lncRNA.
 
-- no prefix: of RNAs; one with a CDS is an mRNA, one whose coding score is 0.5 or more is called one;
+- no prefix: of RNAs; one with a CDS anywhere is an mRNA, one whose coding score is 0.5 or more is called one;
 - `cropped_`: the same calls, true by RNAret's own rule, a CDS in the first 3,000 nt (`rnalm.tasks.scores.coding`);
 - `nucleotide_`: of the nucleotides of all RNAs together; one with a probability above 0.5 is called a yes.
 
-Items are a table of RNAs with the columns true, 0 or 1 per nucleotide, and probability. A model that reads no more
-than the start of an RNA has as many probabilities, and the nucleotides behind are not scored.
+Items are a table of RNAs with the columns family, true, 0 or 1 per nucleotide, and probability. A model that reads no
+more than the start of an RNA has as many probabilities, and the nucleotides behind are not scored.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ def columns(items: pl.DataFrame) -> tuple[np.ndarray, list[np.ndarray], np.ndarr
         raise ValueError("an average needs at least one RNA")
     true, probability = ([row.to_numpy() for row in items[name]] for name in ("true", "probability"))
     scores = np.array([coding_score(row) for row in probability])
-    truths = [np.array([rule(row) for row in true]) for rule in RULES]
+    truths = [np.array([rule(*row) for row in zip(true, items["family"], strict=True)]) for rule in RULES]
     counts = [count(row, found) for row, found in zip(true, probability, strict=True)]
     return scores, truths, np.array(counts, dtype=float)
 
