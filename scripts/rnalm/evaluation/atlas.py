@@ -111,8 +111,8 @@ def survey(rnas: pl.DataFrame, embeddings: dict[str, np.ndarray], labels, seed: 
         spaces = {"embedding": matrix}
         for plane, project in planes().items():
             spaces[plane] = project(matrix, seed)
-            places = {name: pl.Series(values, dtype=pl.Float32) for name, values in zip("xy", spaces[plane].T, strict=True)}
-            points.append(rnas.with_columns(encoder=pl.lit(encoder), plane=pl.lit(plane), **places))
+            x, y = (pl.Series(values, dtype=pl.Float32) for values in spaces[plane].T)
+            points.append(rnas.with_columns(encoder=pl.lit(encoder), plane=pl.lit(plane), x=x, y=y))
         for label in labels:
             classes = rnas[label].to_list()
             cell = {"label": label, "encoder": encoder, "n": len(classes), "classes": len(set(classes))}

@@ -143,17 +143,25 @@ def chunkwise(q, k, v, chunks: Chunks, left: Carry | None = None, right: Carry |
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype, q, k, v = v.dtype, chunks.place(q).contiguous(), chunks.place(k).contiguous(), with_ones(chunks.place(v))
-        mixed = (q @ k.mT).mul_(chunks.within) @ v
-        if chunks.joined:
-            before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
-            after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
-            g = chunks.decay.float()[:, None, None, None]
-            mixed += q * (g * chunks.from_start) @ before
-            mixed += q * (g * chunks.to_end) @ after.flip(1)
-        mixed = chunks.take(mixed)
+        mixed, left = decayed_sums(q, k, v, chunks, left, right)
         values, row_sums = mixed[..., :-1], mixed[..., -1:].detach()
         # One division for two: row sums and values are both without their 1 / sqrt(R_n).
         return (values / row_sums.abs().maximum(chunks.roots)).to(dtype), left
+
+
+def decayed_sums(q, k, v, chunks: Chunks, left: Carry | None = None, right: Carry | None = None):
+    """sum over m of (q_n . k_m) g^|n-m| v_m, not normalised: ((tokens, heads, n), what leaves to the right).
+
+    q, k, v: as `Chunks.place` lays them out, (heads, chunks, size, -1) fp32
+    """
+    mixed = (q @ k.mT).mul_(chunks.within) @ v
+    if chunks.joined:
+        before, left = scan((k * chunks.to_end).mT @ v, chunks.sequence, chunks, left)
+        after, _ = scan(((k * chunks.from_start).mT @ v).flip(1), chunks.sequence.flip(0), chunks, right)
+        g = chunks.decay.float()[:, None, None, None]
+        mixed += q * (g * chunks.from_start) @ before
+        mixed += q * (g * chunks.to_end) @ after.flip(1)
+    return chunks.take(mixed), left
 
 
 def leaving_left(k, v, chunks: Chunks, right: Carry | None) -> Carry:
