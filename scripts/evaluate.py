@@ -1,4 +1,4 @@
-"""Predict the test RNAs of one split with a fine-tuned model and score them."""
+"""Predict the test records of one split with the fine-tuned models of all seeds, and score them."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from rnalm.errors import exits
 from rnalm.evaluation.tables import write_evaluation
-from rnalm.inference import LanguageModel
-from rnalm.provenance import stage
-from rnalm.tasks.structure import load_split
+from rnalm.models import directory
+from rnalm.provenance import load, stage
+from rnalm.tasks.records import load_split
+from rnalm.training.prediction import predict
 
 
 @exits
@@ -16,7 +17,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", required=True)
     parser.add_argument("--data", required=True, help="manifest of the task's data")
-    parser.add_argument("--model", type=Path, required=True, help="manifest of the fine-tuned model")
+    parser.add_argument("--models", type=Path, nargs="+", required=True, help="manifests of the fine-tuned models")
     parser.add_argument("--name", required=True, help="the model's name in the table")
     parser.add_argument("--split", required=True)
     parser.add_argument("--init", required=True)
@@ -25,17 +26,17 @@ def main():
     parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    parameters = {"split": arguments.split, "init": arguments.init, "seed": arguments.seed}
-    with stage("evaluate", arguments.manifest, [arguments.data, arguments.model], parameters) as record:
+    cell = {"task": arguments.task, "split": arguments.split, "model": arguments.name, "init": arguments.init}
+    parameters = cell | {"seed": arguments.seed}
+    with stage("evaluate", arguments.manifest, [arguments.data, *arguments.models], parameters) as record:
         records = load_split(arguments.data, arguments.split)["test"]
-        model = LanguageModel.from_directory(arguments.model.parent)
-        predicted = model.fold([record.sequence for record in records])
-        record.outputs += write_evaluation(
-            list(zip(records, predicted, strict=True)),
-            *(arguments.task, arguments.split, arguments.name, arguments.init, arguments.seed),
-            arguments.manifest.parent,
-        )
-        record.counts["rnas"] = len(records)
+        predictions = {}
+        for manifest in arguments.models:
+            loaded = directory.load(manifest.parent)
+            model, head = loaded.model.to("cuda" if torch.cuda.is_available() else "cpu"), loaded.config["head"]
+            predictions[load(manifest)["parameters"]["seed"]] = predict(model, head, records)
+        record.outputs += write_evaluation(records, predictions, head, cell, arguments.seed, arguments.manifest.parent)
+        record.counts["records"] = len(records)
 
 
 if __name__ == "__main__":

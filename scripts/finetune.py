@@ -1,6 +1,7 @@
-"""Fine-tune an encoder on one split of a task, from pre-trained, frozen or random weights."""
+"""Fine-tune an encoder on one split of a task, from one of the starts of `rnalm.training.starts`."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -8,13 +9,16 @@ import torch
 from rnalm.config import load as load_config
 from rnalm.errors import exits
 from rnalm.files import atomic
-from rnalm.models import directory, registry
-from rnalm.models.heads import PairModel
-from rnalm.provenance import stage
-from rnalm.randomness import key
-from rnalm.tasks.structure import load_split
+from rnalm.models import directory
+from rnalm.provenance import identity, stage
+from rnalm.tasks import kinds
+from rnalm.tasks.records import load_split
 from rnalm.training import card
+from rnalm.training.adapters import merge_lora
+from rnalm.training.checkpoints import State, fingerprint
 from rnalm.training.finetuning import Settings, finetune
+from rnalm.training.hidden_cache import cached
+from rnalm.training.starts import STARTS, begin
 
 
 @exits
@@ -22,43 +26,43 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task-config", required=True)
     parser.add_argument("--data", required=True, help="manifest of the task's data")
-    parser.add_argument("--model", type=Path, required=True, help="manifest of the pre-trained model")
+    parser.add_argument("--model", type=Path, required=True, help="a file of the model directory to start from")
     parser.add_argument("--split", required=True)
-    parser.add_argument("--init", choices=("pretrained", "frozen", "random"), required=True)
+    parser.add_argument("--init", choices=tuple(STARTS), required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--state", type=Path, required=True, help="folder of finished epochs, to go on from")
     parser.add_argument("--manifest", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = load_config(arguments.task_config, "task")
-    settings, head = dict(config["training"]), config["head"]
-    first = min(settings["unfreeze"], key=int)
-    if arguments.init == "frozen":
-        settings["unfreeze"] = {first: settings["unfreeze"][first]}
-    parameters = {"split": arguments.split, "init": arguments.init, "seed": arguments.seed, "training": settings}
-
-    target = arguments.manifest.parent
-    with stage(
-        "finetune", arguments.manifest, [arguments.data, arguments.model], parameters | {"head": head}
-    ) as record:
+    parameters = {name: config[name] for name in ("head", "training")}
+    parameters |= {"split": arguments.split, "init": arguments.init, "seed": arguments.seed}
+    inputs, target = [arguments.data, arguments.model], arguments.manifest.parent
+    with stage("finetune", arguments.manifest, inputs, parameters) as record:
         data = load_split(arguments.data, arguments.split)
+        head = kinds.module(config["head"]).described(config["head"], data["train"])
         encoder = directory.load(arguments.model.parent).encoder
-        torch.manual_seed(int(key(arguments.seed, "finetune", "initialisation") >> 1))
-        model = PairModel(encoder, **head)
-        if arguments.init == "random":
-            model.encoder = encoder = registry.build(registry.describe(encoder))
+        model, head, settings = begin(arguments.init, encoder, head, Settings(**config["training"]), arguments.seed)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        result = finetune(model, data["train"], data["valid"], Settings(**settings), arguments.seed)
-        model.cpu()
-        sizes = {part: len(records) for part, records in data.items()}
-        start = config["task"], arguments.split, arguments.init
-        text = card.finetuned(*start, target, encoder.tokeniser, settings, sizes, result)
-        saved = {"task": config["task"], **head, "threshold": result.threshold}
-        record.outputs += directory.save(target, encoder, text, model, saved)
-        with atomic(target / "history.csv") as temporary:
-            pl.DataFrame(result.history).write_csv(temporary)
-        record.outputs.append(target / "history.csv")
-        record.counts |= {"best_epoch": result.best_epoch, "best_f1": result.best_f1, "threshold": result.threshold}
+        state = State(arguments.state, fingerprint(parameters, *map(identity, inputs)))
+        with state.lock():
+            state.begin()
+            with cached(model, settings, data["train"] + data["valid"], arguments.state):
+                result = finetune(model, head, data["train"], data["valid"], settings, arguments.seed, state)
+            merge_lora(model.encoder)
+            model.cpu()
+            sizes = {part: len(records) for part, records in data.items()}
+            named = {"task": config["task"], **head, **result.fitted}
+            start = arguments.split, arguments.init
+            text = card.finetuned(*start, target, model.encoder.tokeniser, named, settings, sizes, result)
+            record.outputs += directory.save(target, model.encoder, text, model, named)
+            with atomic(target / "history.csv") as temporary:
+                pl.DataFrame(result.history).write_csv(temporary)
+            record.outputs.append(target / "history.csv")
+            record.counts |= {"best_epoch": result.best_epoch, "best": result.best, **result.fitted}
+    # The model is declared: its optimiser's state, several times as large, is needed no longer.
+    shutil.rmtree(arguments.state)
 
 
 if __name__ == "__main__":

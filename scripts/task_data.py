@@ -1,10 +1,10 @@
-"""Stage task_data: downloaded RNAs with structures -> records and splits of a downstream task."""
+"""Stage task_data: downloaded labelled data -> records and splits of a downstream task."""
 
 import argparse
 from pathlib import Path
 
 from rnalm import config, errors, provenance
-from rnalm.tasks import structure
+from rnalm.tasks import dataset
 
 
 @errors.exits
@@ -18,9 +18,9 @@ def main():
 
     settings = config.load(arguments.task_config, "task")
     # Only what shapes the data: another learning rate makes no other data.
-    parameters = {"seed": arguments.seed} | {name: settings[name] for name in structure.KEYS if name in settings}
+    parameters = {"seed": arguments.seed} | {name: settings[name] for name in config.TASK_DATA if name in settings}
     with provenance.stage("task_data", arguments.manifest, [arguments.retrieved], parameters) as record:
-        record.outputs, record.counts = structure.build(
+        record.outputs, record.counts = dataset.build(
             settings, arguments.retrieved, arguments.seed, arguments.manifest.parent
         )
 

@@ -12,7 +12,7 @@ from rnalm.models.names import rename
 from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
-from rnalm.tasks.structure import Record
+from rnalm.tasks.records import Record
 from rnalm.tokens.ernie_rna import TOKENS
 
 # With more threads than free cores torch is an order of magnitude slower.

@@ -18,6 +18,9 @@ from rnalm.errors import InputError
 
 SCHEMAS = Path(__file__).parents[2] / "workflow" / "schemas"
 
+# Keys of a task's settings that shape its data; the others are about training and evaluation.
+TASK_DATA = ("task", "source", "reader", "data", "expected", "families", "max_length", "max_test_length", "splits")
+
 
 def whole(checker, value) -> bool:
     """Not 44.0, which JSON schema takes for an integer: a file name or a range cannot be made from it."""
@@ -158,10 +161,31 @@ def check_excluded_splits(config: dict, tasks: dict, where) -> None:
     """
     for name in config["corpus"].get("exclude", {}).get("sets", []):
         task, _, split = name.partition("/")
-        if split and split not in tasks[task]["splits"]:
+        known = split_names(tasks[task]) if split else [split]
+        if split not in known:
             problem = f"key 'corpus.exclude.sets' is wrong: {task} has no split {split}"
-            known = ", ".join(f"{task}/{known}" for known in tasks[task]["splits"])
+            known = ", ".join(f"{task}/{name}" for name in known)
             raise InputError(where, problem, f"name {task}, or one of: {known}")
+
+
+def split_names(task: dict) -> list[str]:
+    """The splits that a task's `splits` section makes: one of each entry, or one of each of its folds."""
+    found = []
+    for name, split in task["splits"].items():
+        found += [f"{name}_{fold}" for fold in range(split["folds"])] if "folds" in split else [name]
+    return found
+
+
+def check_folds(task: dict, where) -> None:
+    """InputError where a rule that divides into folds does not say how many, or another one does."""
+    for name, split in task["splits"].items():
+        key = f"splits.{name}"
+        if (split["rule"] in ("folds", "kfold")) != ("folds" in split):
+            problem = f"key '{key}.folds' goes with the rules folds and kfold, the rule is {split['rule']}"
+            raise InputError(where, problem, "add the number of folds, or leave it out")
+        if (split["rule"] == "kfold") != ("kfold_seed" in split):
+            problem = f"key '{key}.kfold_seed' goes with the rule kfold, the rule is {split['rule']}"
+            raise InputError(where, problem, "add scikit-learn's seed, or leave it out")
 
 
 def check_heads(model: dict, where) -> None:
@@ -176,4 +200,8 @@ def check_heads(model: dict, where) -> None:
         raise InputError(where, problem, f"give a multiple of {heads}")
 
 
-RELATIONS = {"config": (check_lengths, check_previous, check_exclude), "model": (check_heads,)}
+RELATIONS = {
+    "config": (check_lengths, check_previous, check_exclude),
+    "model": (check_heads,),
+    "task": (check_folds,),
+}

@@ -102,7 +102,9 @@ def commit() -> str | None:
     where = Path(__file__).parent
 
     def git(*arguments):
-        return subprocess.run(["git", *arguments], cwd=where, capture_output=True, text=True)
+        # Without the index' lock, which others may want at this moment.
+        command = ["git", "--no-optional-locks", *arguments]
+        return subprocess.run(command, cwd=where, capture_output=True, text=True)
 
     try:
         head = git("rev-parse", "HEAD")
@@ -144,6 +146,13 @@ def outputs(manifest, suffix: str = "") -> list[Path]:
                 raise InputError(path, f"is not the file that {manifest} recorded", REMAKE)
             found.append(path)
     return found
+
+
+def identity(path) -> list[str]:
+    """SHA-256 of what a manifest names as outputs; of a file that is no manifest, its own."""
+    if Path(path).name.endswith("manifest.json"):
+        return [item["sha256"] for item in load(path)["outputs"]]
+    return [sha256(path)]
 
 
 def inputs(manifest, root=None) -> list[tuple[Path, str]]:

@@ -4,11 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 from rnalm.evaluation.bootstrap import interval
-from rnalm.evaluation.tables import METRICS, write_evaluation
+from rnalm.evaluation.tables import write_evaluation
 from rnalm.structure import score
 from rnalm.structure.notation import parse_dot_bracket
-from rnalm.tasks.structure import Record
+from rnalm.tasks.records import Record
 
+METRICS = ("precision", "recall", "f1", "relaxed_precision", "relaxed_recall", "relaxed_f1")
+CELL = {"task": "structure", "split": "random", "model": "m", "init": "frozen"}
 SCORES = np.random.default_rng(1).beta(5, 2, 120)
 
 
@@ -52,21 +54,22 @@ def test_evaluation_tables(tmp_path):
     true = [(0, 20), (1, 19), (2, 18), (8, 25)]
     rna = Record("a", "tRNA", "ACGTN" * 6, true)
     other = Record("b", "SRP", "GGGGAAAACCCC", [(0, 11), (1, 10)])
-    guesses = [(rna, [(0, 20), (1, 18), (8, 25)]), (other, [(0, 11)])]
-    metrics, predictions = write_evaluation(guesses, "structure", "random", "m", "frozen", 42, tmp_path)
-    assert [metrics.name, predictions.name] == ["metrics.csv", "predictions.parquet"]
+    guesses = [[(0, 20), (1, 18), (8, 25)], [(0, 11)]]
+    written = write_evaluation([rna, other], {7: guesses, 8: [true, []]}, {"kind": "pairs"}, CELL, 42, tmp_path)
+    metrics, seeds, predictions = written
+    assert [path.name for path in written] == ["metrics.csv", "seeds.csv", "predictions.parquet"]
 
     items = pl.read_parquet(predictions)
-    assert items.columns == ["id", "family", "length", "sequence", "predicted", "true", *METRICS]
-    for row, (record, guess) in zip(items.iter_rows(named=True), guesses, strict=True):
-        assert parse_dot_bracket(row["true"]) == record.pairs
+    assert items["seed"].to_list() == [7, 7, 8, 8]
+    for row, record, guess in zip(items.iter_rows(named=True), (rna, other), guesses, strict=False):
+        assert parse_dot_bracket(row["true"]) == record.label
         assert parse_dot_bracket(row["predicted"]) == guess
-        exact, relaxed = (score(guess, record.pairs, record.length, relaxed=kind) for kind in (False, True))
+        exact, relaxed = (score(guess, record.label, record.length, relaxed=kind) for kind in (False, True))
         assert tuple(row[name] for name in METRICS) == exact + relaxed
 
     table = pl.read_csv(metrics)
     assert table.columns == ["task", "split", "model", "init", "metric", "value", "ci_low", "ci_high", "n"]
-    assert table["metric"].to_list() == list(METRICS)
+    assert set(METRICS) <= set(table["metric"])
     for row in table.iter_rows(named=True):
         assert (row["task"], row["split"], row["model"], row["init"], row["n"]) == (
             "structure",
@@ -75,5 +78,8 @@ def test_evaluation_tables(tmp_path):
             "frozen",
             2,
         )
-        assert row["value"] == pytest.approx(items[row["metric"]].mean())
+        of_seeds = pl.read_csv(seeds).filter(pl.col("metric") == row["metric"])["value"]
+        assert row["value"] == pytest.approx(of_seeds.mean()) and len(of_seeds) == 2
         assert row["ci_low"] <= row["value"] <= row["ci_high"]
+    for metric in METRICS:
+        assert table.filter(pl.col("metric") == metric)["value"].item() == pytest.approx(items[metric].mean())

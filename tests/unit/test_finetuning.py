@@ -71,7 +71,7 @@ def test_best_epoch_and_threshold_are_those_of_validation(trained):
 
 def test_threshold_comes_from_validation(trained):
     """Other validation RNAs train the same head, epoch by epoch, and tune another threshold or score."""
-    other = [dataclasses.replace(record, pairs=record.pairs[:2]) for record in VALID]
+    other = [dataclasses.replace(record, label=record.label[:2]) for record in VALID]
     _, result = train(TRAINING, valid=other)
     rows = zip(trained[1].history, result.history, strict=True)
     assert all(a["train_loss"] == b["train_loss"] for a, b in rows)
@@ -119,7 +119,7 @@ def test_loss_is_over_the_upper_triangle():
     logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
     record = Record("x", "y", "GGGCCC", [(0, 5), (1, 4)])
     cells = [(i, j) for i in range(6) for j in range(i + 1, 6)]
-    by_hand = [torch.nn.functional.softplus(-logits[c] if c in record.pairs else logits[c]) for c in cells]
+    by_hand = [torch.nn.functional.softplus(-logits[c] if c in record.label else logits[c]) for c in cells]
     torch.testing.assert_close(pair_loss(logits, record), torch.stack(by_hand).mean())
 
 

@@ -106,13 +106,13 @@ def test_the_table_names_what_was_left_out(capsys, task, folder):
 
 def test_a_partial_copy_is_refused_with_the_expected_number(capsys, task, folder):
     printed, error = refused(capsys, task(), "--data", folder(TR0=RNAS["TR0"][:2]))
-    assert "set TR0 has 2 RNAs where 3 are expected" in error
+    assert "set TR0 has 2 records where 3 are expected" in error
     assert "RNAs" in printed, "what is there is shown all the same"
 
 
 def test_a_missing_set_is_refused(capsys, task, folder):
     assert (
-        "set TEST has 0 RNAs where 7 are expected" in refused(capsys, task(expected={"TEST": 7}), "--data", folder())[1]
+        "set TEST has 0 records where 7 are expected" in refused(capsys, task(expected={"TEST": 7}), "--data", folder())[1]
     )
 
 

@@ -16,7 +16,8 @@ from rnalm import provenance
 from rnalm.errors import InputError
 from rnalm.sequences import releases
 from rnalm.sequences.alphabet import normalise
-from rnalm.tasks import structure
+from rnalm.tasks import dataset, splits, structure
+from rnalm.tasks import records as records_of
 
 ROOT = Path(__file__).parents[2]
 REAL = DATA / "structure"
@@ -47,8 +48,8 @@ def st_zip(folder, sets):
 
 
 def built(settings, retrieved, folder, seed=42):
-    """(data manifest, counts) of `structure.build`."""
-    paths, counts = structure.build(settings, retrieved, seed, folder)
+    """(data manifest, counts) of `dataset.build`."""
+    paths, counts = dataset.build(settings, retrieved, seed, folder)
     return downloaded(folder, *(path.name for path in paths)), counts
 
 
@@ -62,7 +63,7 @@ def demo(tmp_path_factory):
 
 def test_demo_records_are_the_curated_structures(demo):
     manifest, counts = demo
-    records = structure.load(manifest)
+    records = records_of.load(manifest)
     assert (counts["read"], counts["unique"], counts["without_pairs"]) == (3251, 2357, 63)
     assert len({record.sequence for record in records.values()}) == 2357
     corpus = releases.load_release(ROOT / "config/releases.lock.yaml", "rfam", "demo").files
@@ -70,26 +71,26 @@ def test_demo_records_are_the_curated_structures(demo):
     canonical = total = 0
     for record in records.values():
         assert re.fullmatch("[ACGTRYKMSWBDHVNI]+", record.sequence)
-        assert record.pairs == sorted(record.pairs)
-        bases = [base for pair in record.pairs for base in pair]
+        assert record.label == sorted(record.label)
+        bases = [base for pair in record.label for base in pair]
         assert len(bases) == len(set(bases)) and all(0 <= base < record.length for base in bases)
-        total += len(record.pairs)
-        canonical += sum(record.sequence[i] + record.sequence[j] in CANONICAL for i, j in record.pairs)
+        total += len(record.label)
+        canonical += sum(record.sequence[i] + record.sequence[j] in CANONICAL for i, j in record.label)
     assert 0.9 < canonical / total < 0.98, "a projection that is off by one makes pairs non-canonical"
 
 
 def test_demo_splits(demo):
     manifest, counts = demo
     for split, settings in DEMO["splits"].items():
-        parts = structure.load_split(manifest, split)
-        assert {part: len(parts[part]) for part in parts} == {part: settings[part] for part in structure.PARTS}
+        parts = records_of.load_split(manifest, split)
+        assert {part: len(parts[part]) for part in parts} == {part: settings[part] for part in records_of.PARTS}
         ids = [record.id for part in parts.values() for record in part]
         assert len(ids) == len(set(ids))
-        assert all(record.pairs and record.length <= DEMO["max_length"] for part in parts.values() for record in part)
+        assert all(record.label and record.length <= DEMO["max_length"] for part in parts.values() for record in part)
         assert counts[f"{split}.train"] == settings["train"]
     assert {record.family for record in parts["test"]} == {"tRNA"}
     assert "tRNA" not in {record.family for part in ("train", "valid") for record in parts[part]}
-    parts = structure.load_split(manifest, "random")
+    parts = records_of.load_split(manifest, "random")
     assert len({record.family for record in parts["train"]}) >= 6, "the cap keeps small families in"
     for family in ("tRNA", "Vault", "U1"):
         shares = [sum(record.family == family for record in part) / len(part) for part in parts.values()]
@@ -97,23 +98,23 @@ def test_demo_splits(demo):
 
 
 def test_random_split_follows_the_seed_and_moves_only_what_is_new(demo):
-    records = list(structure.load(demo[0]).values())
+    records = list(records_of.load(demo[0]).values())
     settings = DEMO | DEMO["splits"]["random"] | {"cap": 10**6}
 
     def split(chosen, seed):
-        parts = structure.random({}, chosen, settings, structure.key(seed, "test"))
+        parts = splits.random({"all": chosen}, settings, splits.key(seed, "test"))[""]
         return {part: {record.id for record in parts[part]} for part in parts}
 
     assert split(records, 1) == split(records[::-1], 1), "the order of records does not matter"
     assert split(records, 1)["test"] != split(records, 2)["test"]
     before, after = split(records[5:], 1), split(records, 1)
-    for part in structure.PARTS:
+    for part in records_of.PARTS:
         assert len(before[part] - after[part]) <= 10, "five new records move few others"
 
 
 def test_fractions_and_remainders(demo):
-    records = [record for record in structure.load(demo[0]).values() if record.family == "U2"]
-    parts = structure.random({}, records, {"rule": "random", "test": 0.2, "valid": 7}, structure.key(1))
+    records = [record for record in records_of.load(demo[0]).values() if record.family == "U2"]
+    parts = splits.random({"all": records}, {"rule": "random", "test": 0.2, "valid": 7}, splits.key(1))[""]
     assert {part: len(parts[part]) for part in parts} == {"test": 15, "valid": 7, "train": 77 - 22}
 
 
@@ -125,7 +126,7 @@ def test_fractions_and_remainders(demo):
         ({"splits": {"random": {"rule": "random", "train": 60, "valid": 40, "test": 20000}}}, "20000 RNAs in test"),
         ({"splits": {"random": {"rule": "random", "test": "TS0"}}}, "is no number"),
         ({"splits": {"given": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}}, "train: TR0"),
-        ({"expected": {"U3": 22}}, "set U3 has 21 RNAs where 22"),
+        ({"expected": {"U3": 22}}, "set U3 has 21 records where 22"),
         ({"families": {"tRNA_1415": "tRNA", "nope": "tRNA"}}, "families: nope: is no alignment.*tRNA_1415.*SSU_bact"),
         ({"reader": "st_zip"}, "0 zip files"),
     ],
@@ -133,7 +134,7 @@ def test_fractions_and_remainders(demo):
 def test_wrong_settings_are_one_line(change, what, tmp_path):
     (tmp_path / SEEDS.name).write_bytes(SEEDS.read_bytes())
     with pytest.raises(InputError, match=what):
-        structure.build(DEMO | change, downloaded(tmp_path, SEEDS.name), 42, tmp_path)
+        dataset.build(DEMO | change, downloaded(tmp_path, SEEDS.name), 42, tmp_path)
     assert not list(tmp_path.glob("*.parquet"))
 
 
@@ -155,7 +156,7 @@ one GGGAAAACCC
 def test_unusable_alignments_are_named(text, what, tmp_path):
     (tmp_path / "x.sto").write_text(text)
     with pytest.raises(InputError, match=what):
-        structure.build(DEMO | {"families": {}}, downloaded(tmp_path, "x.sto"), 42, tmp_path)
+        dataset.build(DEMO | {"families": {}}, downloaded(tmp_path, "x.sto"), 42, tmp_path)
 
 
 HAIRPIN = "(((....)))"
@@ -169,17 +170,17 @@ SMALL = PAPER | {"expected": {"TR0": 2, "VL0": 1, "TS0": 2}}
 
 def test_given_sets_of_a_zip(tmp_path):
     manifest, counts = built(SMALL, st_zip(tmp_path, SETS), tmp_path / "out")
-    parts = structure.load_split(manifest, "TS0")
+    parts = records_of.load_split(manifest, "TS0")
     assert {part: [record.id for record in parts[part]] for part in parts} == {
         "train": ["bpRNA_CRW_1"],
         "valid": ["bpRNA_RFAM_3"],
         "test": ["bpRNA_SRP_4", "bpRNA_SRP_5"],
     }
     (record,) = parts["train"]
-    assert (record.sequence, record.family, record.pairs) == ("GGGAAAACCT", "CRW", [(0, 9), (1, 8), (2, 7)])
+    assert (record.sequence, record.family, record.label) == ("GGGAAAACCT", "CRW", [(0, 9), (1, 8), (2, 7)])
     assert counts["without_pairs"] == 2 and counts["read"] == 5
     with pytest.raises(InputError, match="no split 'random'; choose one of TS0"):
-        structure.load_split(manifest, "random")
+        records_of.load_split(manifest, "random")
 
 
 def test_length_limit_holds_for_training_and_for_the_test_only_where_asked(tmp_path):
@@ -205,7 +206,7 @@ def test_two_sequences_of_one_name_are_refused(tmp_path):
 
 def test_partial_truncated_and_unbalanced_archives_are_refused(tmp_path):
     retrieved = st_zip(tmp_path, SETS)
-    with pytest.raises(InputError, match=r"set TR0 has 2 RNAs where 10814 are expected"):
+    with pytest.raises(InputError, match=r"set TR0 has 2 records where 10814 are expected"):
         built(PAPER, retrieved, tmp_path / "out")
     archive = tmp_path / "bpRNA_dataset.zip"
     archive.write_bytes(archive.read_bytes()[:-100])
@@ -231,7 +232,7 @@ def test_stages_from_seeds_to_collected_table(tmp_path):
     config = tmp_path / "task.yaml"
     splits = {"random": {"rule": "random", "cap": 20, "train": 10, "valid": 5, "test": 30}}
     config.write_text(yaml.safe_dump(DEMO | {"splits": splits, "max_length": 200}))
-    data, baseline = tmp_path / "data" / "manifest.json", tmp_path / "random" / "baseline" / "manifest.json"
+    data, baseline = tmp_path / "data" / "manifest.json", tmp_path / "random" / "baseline-rnafold" / "manifest.json"
     retrieved = downloaded(tmp_path, seeds.name)
     arguments = ["--task-config", config, "--retrieved", retrieved, "--seed", "42", "--manifest", data]
     done = run("task_data.py", *arguments)
@@ -239,7 +240,8 @@ def test_stages_from_seeds_to_collected_table(tmp_path):
     made = json.loads(data.read_text())
     assert made["counts"]["random.test"] == 30 and "epochs" not in made["parameters"]
 
-    done = run("baseline.py", "--data", data, "--split", "random", "--manifest", baseline)
+    cell = ["--task", "structure", "--task-config", config, "--split", "random", "--name", "rnafold", "--seed", "42"]
+    done = run("baseline.py", *cell, "--data", data, "--manifest", baseline)
     assert done.returncode == 0, done.stderr
     (tmp_path / "ledger.csv").write_text("source,rule,records\nrfam,in,1\n")
     collected = tmp_path / "run" / "collect.manifest.json"
@@ -275,7 +277,7 @@ def test_bprna_as_published(tmp_path):
     assert (counts["without_pairs"], counts["TS0.train"], counts["TS0.test"]) == (7, 10809, 1305)
     train, test = ({normalise(item[1]) for item in sets[name]} for name in ("TR0", "TS0"))
     assert not train & test
-    records = structure.load(manifest)
+    records = records_of.load(manifest)
     name, raw, _ = sets["TR0"][0]
     assert records[name].sequence == normalise(raw)
 
@@ -292,4 +294,4 @@ def test_a_set_is_a_file_of_structures(tmp_path):
         "TR0": ["a", "b"],
         "TS0": ["c"],
     }
-    assert sets["TR0"][1].sequence == "GGGTTTCCC" and sets["TR0"][1].pairs == [(0, 8), (1, 7), (2, 6)]
+    assert sets["TR0"][1].sequence == "GGGTTTCCC" and sets["TR0"][1].label == [(0, 8), (1, 7), (2, 6)]

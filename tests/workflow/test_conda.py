@@ -69,5 +69,5 @@ def test_jobs_run_in_their_own_environments(clone, channels):
     assert "pytorch-gpu" not in normalised
     trained = (clone / "results/pretrain/mini/epochs-002/manifest.json").read_text().split()
     assert {"pytorch-gpu", "deepspeed"} <= set(trained)
-    folded = (clone / "results/tasks/structure/mini/random/baseline/manifest.json").read_text().split()
+    folded = (clone / "results/tasks/structure/mini/random/baseline-rnafold/manifest.json").read_text().split()
     assert "viennarna" in folded

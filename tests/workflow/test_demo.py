@@ -82,7 +82,7 @@ def test_the_report_opens_in_a_browser(demo):
 def test_models_embed_and_fold_a_fasta(demo):
     (demo / "my.fasta").write_text(">a hairpin\nGGGGCUUCGGCCCC\n>b\nacguacgunnryACGT\n")
     models = demo / "results/demo/models"
-    fold = ["rnalm", "fold", models / "structure-random-pretrained", "my.fasta", "-o", "my.dbn"]
+    fold = ["rnalm", "fold", models / "structure-random-pretrained-42", "my.fasta", "-o", "my.dbn"]
     subprocess.run(fold, cwd=demo, env=ENVIRONMENT, check=True)
     lines = (demo / "my.dbn").read_text().splitlines()
     assert lines[:2] == [">a", "GGGGCUUCGGCCCC"] and len(lines[2]) == 14

@@ -60,7 +60,9 @@ wildcard_constraints:
     epochs=r"\d{3}",
     task=r"[a-z][a-z0-9_]*",
     split=r"[^/-]+",
-    init="pretrained|frozen|random",
+    start="(pretrained|frozen|lora|random|onehot|kmer|zeroshot)(-[a-z0-9_]+)?",
+    replicate=r"\d+",
+    baseline=r"[a-z0-9_]+",
 
 
 # Downloads
@@ -224,8 +226,9 @@ def task_config(wildcards):
 
 def task_data_settings(wildcards):
     """The part of a task's settings that shapes its data, as JSON: a change of it reads the data again, a comment does not."""
-    settings = TASKS[wildcards.task]
-    return canonical({key: settings[key] for key in settings if key not in ("inits", "head", "training")})
+    task = TASKS[wildcards.task]
+    shaping = {key: task[key] for key in settings.TASK_DATA if key in task}
+    return canonical(shaping | {"head": task["head"]["kind"]})
 
 
 def finetune_settings(wildcards):
@@ -233,11 +236,59 @@ def finetune_settings(wildcards):
     return canonical({key: TASKS[wildcards.task][key] for key in ("head", "training")})
 
 
+def task_head(wildcards):
+    """The description of a task's head, as JSON."""
+    return canonical(TASKS[wildcards.task]["head"])
+
+
+# A cell of the grid: a split of a task and a start of an encoder, trained once per seed. A start is how the run's own encoder
+# begins (`pretrained`), or one of config["encoders"] (`pretrained-NAME`). Features need no encoder of anybody.
+FEATURES = ("onehot", "kmer")
+
+
+def starts(task):
+    """The starts of a task, of the run's own encoder and of the others."""
+    inits = TASKS[task]["inits"]
+    others = [init for init in inits if init not in FEATURES]
+    return [*inits, *(f"{init}-{name}" for name in config["encoders"] for init in others)]
+
+
+def encoder_of(start):
+    """The other encoder that a start names; empty for the run's own."""
+    return start.partition("-")[2]
+
+
+def init_of(wildcards):
+    """How the encoder of a start begins."""
+    return wildcards.start.partition("-")[0]
+
+
+def encoder_file(wildcards):
+    """A file of the model directory that a cell starts from: the manifest of the run's own, the weights of others."""
+    name = encoder_of(wildcards.start)
+    return f"{config['encoders'][name]}/model.safetensors" if name else PRETRAINED
+
+
+def model_name(wildcards):
+    """How results tables name the model of a start."""
+    features = {init: init for init in FEATURES}
+    return encoder_of(wildcards.start) or features.get(wildcards.start, MODEL_NAME)
+
+
+def cell_models(wildcards):
+    """Manifests of a cell's models, one per seed."""
+    cell = f"{wildcards.task}-{wildcards.split}-{wildcards.start}"
+    seeds = range(SEED, SEED + TASKS[wildcards.task]["seeds"])
+    return [f"results/{RUN}/models/{cell}-{seed}/manifest.json" for seed in seeds]
+
+
 def evaluations(task):
-    """Manifests of the evaluations of a task: each split with each start of the encoder, and the baseline."""
-    inits = [*TASKS[task]["inits"], "baseline"]
+    """Manifests of the evaluations of a task: each split with each start, and with the baselines."""
+    names = [*starts(task), *(f"baseline-{name}" for name in TASKS[task]["baselines"])]
     return [
-        f"results/tasks/{task}/{RUN}/{split}/{init}/manifest.json" for split in TASKS[task]["splits"] for init in inits
+        f"results/tasks/{task}/{RUN}/{split}/{name}/manifest.json"
+        for split in settings.split_names(TASKS[task])
+        for name in names
     ]
 
 

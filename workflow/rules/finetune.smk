@@ -17,7 +17,7 @@ rule task_data:
         mem="4GB",
         runtime="1h",
     params:
-        stage_version=1,
+        stage_version=2,
         task_config=task_config,
         settings=task_data_settings,
         seed=SEED,
@@ -31,13 +31,13 @@ rule task_data:
 rule finetune:
     input:
         data="results/tasks/{task}/{run}/data/manifest.json",
-        model="results/{run}/models/pretrained/manifest.json",
+        model=encoder_file,
     output:
-        update("results/{run}/models/{task}-{split}-{init}/manifest.json"),
+        update("results/{run}/models/{task}-{split}-{start}-{replicate}/manifest.json"),
     log:
-        "results/logs/finetune/{run}/{task}-{split}-{init}.log",
+        "results/logs/finetune/{run}/{task}-{split}-{start}-{replicate}.log",
     benchmark:
-        "results/benchmarks/finetune/{run}/{task}-{split}-{init}.tsv"
+        "results/benchmarks/finetune/{run}/{task}-{split}-{start}-{replicate}.tsv"
     conda:
         "../../envs/finetune.yaml"
     threads: 2
@@ -45,13 +45,14 @@ rule finetune:
         mem="4GB",
         runtime="2d",
     params:
-        stage_version=1,
+        stage_version=2,
         task_config=task_config,
         settings=finetune_settings,
-        seed=SEED,
+        init=init_of,
+        state="results/.state/finetune/{run}/{task}-{split}-{start}-{replicate}",
     message:
-        "Fine-tune task {wildcards.task}, split {wildcards.split}, {wildcards.init} encoder"
+        "Fine-tune task {wildcards.task}, split {wildcards.split}, {wildcards.start}, seed {wildcards.replicate}"
     shell:
         "python scripts/finetune.py --task-config {params.task_config} --data {input.data} --model {input.model} "
-        "--split {wildcards.split} --init {wildcards.init} --seed {params.seed} --threads {threads} "
-        "--manifest {output} &> {log}"
+        "--split {wildcards.split} --init {params.init} --seed {wildcards.replicate} --threads {threads} "
+        "--state {params.state} --manifest {output} &> {log}"

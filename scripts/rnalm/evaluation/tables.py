@@ -1,50 +1,62 @@
-"""Tables of an evaluated structure model: one row per RNA, and the means with their intervals."""
+"""Tables of an evaluated model on one split's test: every item, the scores with their intervals, and those of each seed.
+
+`metrics.csv`        task, split, model, init, metric, value, ci_low, ci_high, n: the mean over seeds; the 95 % bootstrap
+                     interval over test items, each resample scored for all seeds and averaged
+`seeds.csv`          seed, metric, value
+`predictions.parquet` a row per item and seed
+"""
 
 from pathlib import Path
 
 import polars as pl
 
-from rnalm.evaluation.bootstrap import interval
+from rnalm.evaluation.bootstrap import intervals, mean_of
 from rnalm.files import atomic
-from rnalm.structure import score
-from rnalm.structure.notation import dot_bracket
-
-METRICS = ("precision", "recall", "f1", "relaxed_precision", "relaxed_recall", "relaxed_f1")
+from rnalm.tasks import kinds
+from rnalm.tasks.records import Record
 
 
 def write_evaluation(
-    predictions, task: str, split: str, model: str, init: str, seed: int, directory: Path
+    records: list[Record], predictions: dict[int, list], head: dict, cell: dict, seed: int, directory: Path
 ) -> list[Path]:
-    """Write metrics.csv and predictions.parquet of one model on one split's test; returns their paths.
+    """Write the three tables; returns their paths.
 
-    predictions: list of (tasks.structure.Record, predicted pairs (i, j))
+    predictions: {seed of training: what was predicted of each record}
+    head:        description of the head, for the kind of the task
+    cell:        {task, split, model, init}
+    seed:        of the bootstrap
     """
-    items = pl.DataFrame([scored(record, predicted) for record, predicted in predictions], infer_schema_length=None)
-    cell = {"task": task, "split": split, "model": model, "init": init}
-    paths = Path(directory) / "metrics.csv", Path(directory) / "predictions.parquet"
-    with atomic(paths[0]) as temporary:
-        pl.DataFrame([cell | aggregate(name, items[name], seed) for name in METRICS]).write_csv(temporary)
-    with atomic(paths[1]) as temporary:
-        items.write_parquet(temporary)
-    return list(paths)
-
-
-def scored(record, predicted) -> dict:
-    """One RNA's row: what it is, both structures as dot-brackets, exact and relaxed scores."""
-    exact = score(predicted, record.pairs, record.length)
-    relaxed = score(predicted, record.pairs, record.length, relaxed=True)
-    return {
-        "id": record.id,
-        "family": record.family,
-        "length": record.length,
-        "sequence": record.sequence,
-        "predicted": dot_bracket(predicted, record.length),
-        "true": dot_bracket(record.pairs, record.length),
-        **dict(zip(METRICS, exact + relaxed, strict=True)),
+    kind = kinds.module(head)
+    items = {number: kind.table(records, found, head) for number, found in predictions.items()}
+    values = {number: kind.scores.metrics(table) for number, table in items.items()}
+    rows = [
+        {"seed": number, "metric": metric, "value": value}
+        for number, found in values.items()
+        for metric, value in found.items()
+    ]
+    each = pl.DataFrame(rows, schema={"seed": pl.Int64, "metric": pl.String, "value": pl.Float64})
+    means = each.group_by("metric", maintain_order=True).agg(pl.col("value").mean())
+    bounds = intervals(mean_of([kind.scores.weighted(table) for table in items.values()]), len(records), seed)
+    metrics = [
+        cell | {"metric": metric, "value": value} | bounded(bounds.get(metric)) | {"n": len(records)}
+        for metric, value in means.iter_rows()
+    ]
+    schema = {"value": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
+    tables = {
+        "metrics.csv": pl.DataFrame(metrics, schema_overrides=schema),
+        "seeds.csv": each,
+        "predictions.parquet": pl.concat(table.with_columns(seed=pl.lit(number)) for number, table in items.items()),
     }
+    return [write(table, Path(directory) / name) for name, table in tables.items()]
 
 
-def aggregate(metric: str, values: pl.Series, seed: int) -> dict:
-    """The mean over RNAs and its 95 % bootstrap interval."""
-    mean, low, high = interval(values.to_numpy(), seed)
-    return {"metric": metric, "value": mean, "ci_low": low, "ci_high": high, "n": len(values)}
+def bounded(interval: tuple[float, float] | None) -> dict:
+    """Empty where a metric has no interval."""
+    low, high = interval or (None, None)
+    return {"ci_low": low, "ci_high": high}
+
+
+def write(table: pl.DataFrame, path: Path) -> Path:
+    with atomic(path) as temporary:
+        table.write_csv(temporary) if path.suffix == ".csv" else table.write_parquet(temporary)
+    return path

@@ -13,7 +13,9 @@ from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.files import READERS, Structure, read, uncompressed
 from rnalm.structure.notation import dot_bracket
-from rnalm.tasks import structure
+from rnalm.tasks import dataset, structure
+from rnalm.tasks.records import PARTS, Record, check_names, unique
+from rnalm.tasks.splits import check_disjoint
 
 CANONICAL = {"AT", "TA", "GC", "CG", "GT", "TG"}
 SHORTEST_LOOP = 3  # nt between the two bases of a pair
@@ -58,7 +60,7 @@ def sets_of(paths: list[Path], settings: dict) -> dict[str, list[Structure]]:
             sets.setdefault(uncompressed(path).partition(".")[0], []).extend(read(path))
     else:
         for name, records in structure.from_stockholm(paths, settings).items():
-            sets[name] = [Structure(record.id, record.sequence, record.pairs) for record in records]
+            sets[name] = [Structure(record.id, record.sequence, record.label) for record in records]
     if not sets:
         raise InputError(paths[0], "has no bpRNA_dataset/{set}/bpRNA_*.st", "get the archive from its publisher")
     return sets
@@ -102,18 +104,18 @@ def describe(name: str, items: list[Structure], normal: list[str], homes: Counte
 
 def check(sets: dict[str, list[Structure]], rows: list[dict], settings: dict, where) -> None:
     """InputError for a number that is not the expected one, a name of two RNAs, a sequence in two parts of a split."""
-    structure.check_expected({row["set"]: row["RNAs"] for row in rows}, settings.get("expected", {}), where)
+    dataset.check_expected({row["set"]: row["RNAs"] for row in rows}, settings.get("expected", {}), where)
     without = {row["set"]: row["without pairs"] for row in rows}
     for name, number in settings.get("expected_without_pairs", {}).items():
         if without.get(name) != number:
             problem = f"set {name} has {without.get(name, 0)} RNAs without pairs where {number} are expected"
             raise InputError(where, problem, "get the published data, or correct the number in the task's config")
     records = {
-        name: [structure.Record(item.name, name, normalise(item.sequence), item.pairs) for item in items]
+        name: [Record(item.name, name, normalise(item.sequence), item.pairs) for item in items]
         for name, items in sets.items()
     }
-    structure.unique(records)
+    check_names(unique(record for own in records.values() for record in own))
     for name, split in settings["splits"].items():
         if split["rule"] == "given":
-            parts = {split[part]: records.get(split[part], []) for part in structure.PARTS}
-            structure.check_disjoint(parts, f"{where}, split {name}")
+            parts = {split[part]: records.get(split[part], []) for part in PARTS}
+            check_disjoint(parts, f"{where}, split {name}")

@@ -1,5 +1,7 @@
 """Model cards: the README of a model directory, made from the run that made the model."""
 
+from rnalm.tasks import kinds
+
 USE = """## Use
 
 ```python
@@ -74,23 +76,35 @@ def exclusion(corpus: list[dict]) -> str:
     )
 
 
-def finetuned(task: str, split: str, init: str, directory, tokeniser, settings: dict, sizes: dict, result) -> str:
-    """Card of a structure model; sizes: RNAs per part; result: training.finetuning.Finetuned."""
+def finetuned(split: str, init: str, directory, tokeniser, head: dict, settings, sizes: dict, result) -> str:
+    """Card of a fine-tuned model.
+
+    head: its description, with task and what was fitted; settings, result: of training.finetuning; sizes: records per part
+    """
+    kind = kinds.of(head)
+    fitted = [f"- {name} {value}, fitted to the validation records" for name, value in result.fitted.items()]
+    best = f"best validation {result.metric} {result.best:.4f} in epoch {result.best_epoch}"
     return "\n".join(
         [
-            f"# {task}, split {split}, encoder {init}",
+            f"# {head['task']}, split {split}, encoder {init}",
             "",
-            f"An encoder with a pair head, trained on {sizes['train']} RNAs of known structure, chosen and calibrated "
-            f"on {sizes['valid']} others.",
+            f"An encoder with a head of kind {head.get('kind', 'pairs')}, trained on {sizes['train']} labelled records, "
+            f"chosen on {sizes['valid']} others.",
             "",
-            f"- {settings['epochs']} epochs, learning rate {settings['learning_rate']}, "
-            f"best validation F1 {result.best_f1:.4f} (relaxed) in epoch {result.best_epoch}",
-            f"- decoding threshold {result.threshold}, tuned on the validation RNAs",
+            f"- {settings.epochs} epochs, learning rate {settings.learning_rate}"
+            + (f", {best}" if result.history else ""),
+            *fitted,
             "",
             use(directory, tokeniser),
-            "```bash",
-            f"rnalm fold {directory} my.fasta -o my.dbn",
-            "```",
+            *(FOLD.format(directory=directory) if kind == "pairs" else PREDICT.format(directory=directory)).splitlines(),
             "",
         ]
     )
+
+
+FOLD = """```bash
+rnalm fold {directory} my.fasta -o my.dbn
+```"""
+PREDICT = """```bash
+rnalm predict {directory} my.fasta -o my.csv
+```"""

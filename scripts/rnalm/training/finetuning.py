@@ -1,141 +1,236 @@
-"""Fine-tuning of an encoder with a pair head on RNAs of known structure.
+"""Fine-tuning of an encoder with a head on the labelled records of a task: one loop for every task and head.
 
-RiNALMo's recipe (Nature Communications 16:5671; official code lbcb-sci/RiNALMo, `train_sec_struct_prediction.py`,
-`rinalmo/utils/finetune_callback.py`): Adam, binary cross-entropy on the upper triangle, a linear decay per step, and
-gradual unfreezing: at the epochs that the config lists, parts of the encoder join at a fraction of the head's
-learning rate. After every epoch the decoding threshold is tuned on the
-validation RNAs; the epoch with the best validation F1 is kept. Test RNAs are never seen here.
+RiNALMo's recipe (Nature Communications 16:5671; official code lbcb-sci/RiNALMo, `rinalmo/utils/finetune_callback.py`):
+gradual unfreezing, that is at the epochs which the config lists, parts of the encoder join at a fraction of the head's
+learning rate. After every epoch the validation records are predicted, what is to be fitted to them (a structure's
+decoding threshold) is fitted, and the epoch with the best validation score is kept. Test records are never seen here.
+
+A batch is cut into passes of a token budget, whose gradients add up to those of the whole batch. Where the encoder never
+trains, its states are computed once (`hidden_cache`). Every finished epoch is a checkpoint that a killed run goes on from.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 from rnalm.errors import InputError
 from rnalm.models.directory import autocast
-from rnalm.models.heads import PairModel
+from rnalm.progress import Progress
 from rnalm.randomness import bits, key
-from rnalm.structure.decoding import candidates
-from rnalm.structure.tuning import THRESHOLDS, tune_threshold
-from rnalm.tasks.structure import Record
+from rnalm.tasks import kinds
+from rnalm.tasks.records import Record
 from rnalm.tokens.packing import pack, token_budget_batches
+from rnalm.tokens.pairs import encode_record
+from rnalm.training.checkpoints import State
+from rnalm.training.prediction import passes
 from rnalm.training.schedule import linear
+from rnalm.training.unfreezing import unfreeze
 
-# RNAs per forward pass without gradients, in tokens.
-TOKENS_PER_BATCH = 4096
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
 class Settings:
     """The `training` section of a task's config.
 
-    decay:           {end_factor, steps}: the learning rate falls linearly to start * end_factor
-    unfreeze:        {epoch: prefixes of parameter names that are trained from it on}
+    batch_size:      records per optimiser step
+    unfreeze:        {epoch: names of parts that are trained from it on}, see `training.unfreezing`
     unfrozen_factor: learning rate of parts unfrozen after epoch 0, relative to the head's
     precision:       bf16 or fp32 matrix products
+    loss:            a name in the kind's LOSSES; None: its first
+    decay:           {end_factor, steps}: the learning rate falls linearly to start * end_factor; None: it is constant
+    gradient_clip:   largest norm of the gradient, None: any
+    choose_by:       validation metric that chooses the epoch, `loss` or `last`; None: the kind's own
+    patience:        epochs without a better one after which training ends, None: never
+    tokens_per_pass: tokens whose activations are in memory at a time
+    lora:            {rank, alpha, dropout} of the start `lora`
     """
 
     epochs: int
     batch_size: int
     learning_rate: float
-    decay: dict
     unfreeze: dict
-    unfrozen_factor: float
-    precision: str
+    unfrozen_factor: float = 1.0
+    precision: str = "bf16"
+    optimiser: str = "adam"
+    weight_decay: float = 0.0
+    decay: dict | None = None
+    gradient_clip: float | None = None
+    loss: str | None = None
+    choose_by: str | None = None
+    patience: int | None = None
+    tokens_per_pass: int = 8192
+    lora: dict | None = None
 
 
 @dataclass
 class Finetuned:
-    """What fine-tuning leaves: the best epoch's weights are in the model, its threshold here."""
+    """What fine-tuning leaves: the best epoch's weights are in the model, the rest here.
 
-    threshold: float = 0.5
-    best_f1: float = -1.0
+    fitted: what was fitted to the validation records, such as {"threshold": 0.1}
+    best:   the validation score of the best epoch, and its metric's name
+    """
+
+    metric: str = ""
+    fitted: dict = field(default_factory=dict)
+    best: float = -float("inf")
     best_epoch: int = 0
     history: list[dict] = field(default_factory=list)
 
 
-def finetune(model: PairModel, train: list[Record], valid: list[Record], settings: Settings, seed: int) -> Finetuned:
-    """Train in place; afterwards the model holds the weights of the epoch with the best validation F1."""
-    device, encode = next(model.parameters()).device, model.encoder.tokeniser.encode
-    result, best, step = Finetuned(), None, 0
-    model.requires_grad_(False)
-    optimizer = torch.optim.Adam([{"params": unfreeze(model, settings.unfreeze[0]), "factor": 1.0}])
-    for epoch in range(settings.epochs):
-        if epoch and epoch in settings.unfreeze:
-            parameters = unfreeze(model, settings.unfreeze[epoch])
-            optimizer.add_param_group({"params": parameters, "factor": settings.unfrozen_factor})
-        model.train()
-        torch.manual_seed(int(key(seed, "finetune", "dropout", epoch) >> 1))
-        losses = []
-        for batch in shuffled_batches(train, settings.batch_size, key(seed, "finetune", "order", epoch)):
-            rate = linear(step, start=settings.learning_rate, **settings.decay)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["factor"]
+class Run:
+    """A fine-tuning run between two epochs: all that a checkpoint has to hold."""
+
+    def __init__(self, model: nn.Module, head: dict, settings: Settings):
+        self.model, self.head, self.settings = model, head, settings
+        self.result, self.weights, self.step, self.epoch = Finetuned(), None, 0, 0
+        model.requires_grad_(False)
+        adam = OPTIMISERS[settings.optimiser]
+        first = {"params": unfreeze(model, settings.unfreeze[0]), "factor": 1.0}
+        self.optimizer = adam([first], lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+    def join(self) -> None:
+        """Let the parts of this epoch join."""
+        if self.epoch and self.epoch in self.settings.unfreeze:
+            parameters = unfreeze(self.model, self.settings.unfreeze[self.epoch])
+            if parameters:
+                self.optimizer.add_param_group({"params": parameters, "factor": self.settings.unfrozen_factor})
+
+    def save(self, state: State) -> None:
+        folder = state.directory / f"step-{self.epoch:05d}"
+        folder.mkdir(exist_ok=True)
+        kept = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "weights": self.weights}
+        torch.save(kept | {"result": vars(self.result), "step": self.step}, folder / "state.pt")
+        state.publish(folder.name, epoch=self.epoch)
+
+    def load(self, state: State, latest: dict) -> None:
+        """Go on after the last finished epoch."""
+        while self.epoch < latest["epoch"]:  # the optimiser's groups, in the order they joined
+            self.join()
+            self.epoch += 1
+        kept = torch.load(state.directory / latest["tag"] / "state.pt", map_location="cpu", weights_only=True)
+        self.model.load_state_dict(kept["model"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.weights, self.result, self.step = kept["weights"], Finetuned(**kept["result"]), kept["step"]
+
+
+def finetune(
+    model: nn.Module,
+    head: dict,
+    train: list[Record],
+    valid: list[Record],
+    settings: Settings,
+    seed: int,
+    state: State | None = None,
+) -> Finetuned:
+    """Train in place; afterwards the model holds the weights of the epoch with the best validation score.
+
+    head:  the head's description, complete (`kind.described`)
+    state: where finished epochs are kept; None: nowhere
+    """
+    run, say = Run(model, head, settings), Progress()
+    if state and (latest := state.latest()):
+        run.load(state, latest)
+    while run.epoch < settings.epochs and not stale(run):
+        run.join()
+        loss = train_epoch(run, train, seed)
+        score_epoch(run, valid, loss)
+        run.epoch += 1
+        say(f"epoch {run.epoch} of {settings.epochs}: {told(run.result.history[-1])}")
+        if state:
+            run.save(state)
+    if run.weights:
+        model.load_state_dict(run.weights)
+    return run.result
+
+
+def told(row: dict) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+
+
+def stale(run: Run) -> bool:
+    patience = run.settings.patience
+    return patience is not None and run.epoch - run.result.best_epoch > patience
+
+
+def train_epoch(run: Run, records: list[Record], seed: int) -> float:
+    """One pass over the records; returns the mean loss of its steps."""
+    settings, model = run.settings, run.model
+    kind = kinds.module(run.head)
+    lossy = loss_of(kind, settings.loss)
+    device, tokeniser = next(model.parameters()).device, model.encoder.tokeniser
+    model.train()
+    torch.manual_seed(int(key(seed, "finetune", "dropout", run.epoch) >> 1))
+    losses = []
+    for batch in shuffled_batches(records, settings.batch_size, key(seed, "finetune", "order", run.epoch)):
+        set_rate(run.optimizer, settings, run.step)
+        run.optimizer.zero_grad()
+        encoded, total = [encode_record(tokeniser, one.sequence, one.partner) for one in batch], 0.0
+        for members in token_budget_batches([len(ids) for ids in encoded], settings.tokens_per_pass):
             with autocast(settings.precision, device):
-                logits = model(pack([encode(record.sequence) for record in batch]).to(device))
-            loss = torch.stack([pair_loss(*pair) for pair in zip(logits, batch, strict=True)]).mean()
-            optimizer.zero_grad()
+                output = model(pack([encoded[i] for i in members]).to(device))
+            share = len(members) / len(batch)
+            loss = lossy(output, [batch[i] for i in members], run.head) * share
             loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-            step += 1
-        valid_loss, threshold, f1 = validate(model, valid, settings.precision)
-        row = {"epoch": epoch, "train_loss": float(np.mean(losses)), "valid_loss": valid_loss}
-        result.history.append({**row, "valid_f1": f1, "threshold": threshold})
-        if f1 > result.best_f1:
-            result.threshold, result.best_f1, result.best_epoch = threshold, f1, epoch
-            best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    model.load_state_dict(best)
-    return result
+            total += loss.item()
+        if settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+        run.optimizer.step()
+        losses.append(total)
+        run.step += 1
+    return float(np.mean(losses))
 
 
-def unfreeze(model: PairModel, prefixes: list[str]) -> list[torch.nn.Parameter]:
-    """Let the parameters below these module names be trained; InputError where a name fits none."""
-    chosen = {}
-    for prefix in prefixes:
-        found = {name: p for name, p in model.named_parameters() if name == prefix or name.startswith(prefix + ".")}
-        if not found:
-            parts = ", ".join(name for name, _ in model.named_children())
-            raise InputError(f"unfreeze: {prefix}", "is no part of the model", f"name a module below {parts}")
-        chosen |= found
-    return [parameter.requires_grad_() for parameter in chosen.values() if not parameter.requires_grad]
+def loss_of(kind, name: str | None):
+    """A loss of the kind by name, its first without one; InputError where it has no such loss."""
+    if name is not None and name not in kind.LOSSES:
+        raise InputError(f"loss: {name}", "is no loss of this task", f"use one of {', '.join(kind.LOSSES)}")
+    return kind.LOSSES[name or next(iter(kind.LOSSES))]
+
+
+def set_rate(optimizer, settings: Settings, step: int) -> None:
+    decay = settings.decay
+    rate = linear(step, start=settings.learning_rate, **decay) if decay else settings.learning_rate
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+
+
+def score_epoch(run: Run, valid: list[Record], train_loss: float) -> None:
+    """Validate, and keep the weights if this is the best epoch so far."""
+    kind, result, settings = kinds.module(run.head), run.result, run.settings
+    loss, metrics, fitted = validate(run.model, run.head, valid, settings.precision, settings.loss)
+    result.metric = settings.choose_by or kind.METRIC
+    score = chosen(result.metric, metrics | {"loss": -loss, "last": run.epoch})
+    row = {"epoch": run.epoch, "train_loss": train_loss, "valid_loss": loss}
+    shown = result.metric if result.metric in metrics else kind.METRIC
+    result.history.append({**row, f"valid_{shown}": metrics[shown], **fitted})
+    if score > result.best or run.weights is None:
+        result.fitted, result.best, result.best_epoch = fitted, score, run.epoch
+        run.weights = copy.deepcopy(run.model.state_dict())
+
+
+def chosen(metric: str, scores: dict) -> float:
+    """The score of that name, higher is better; InputError where the kind has none."""
+    if metric not in scores:
+        raise InputError(f"choose_by: {metric}", "is no validation metric of this task", f"use {', '.join(scores)}")
+    return float(scores[metric])
+
+
+def validate(model, head: dict, records: list[Record], precision: str, loss: str | None = None):
+    """(loss, {metric: value}, what is fitted to these records) of validation records."""
+    kind = kinds.module(head)
+    lossy, kept, losses = loss_of(kind, loss), [None] * len(records), []
+    for members, batch, output in passes(model, records, precision):
+        own = [records[i] for i in members]
+        losses.append(lossy(output, own, head).item() * len(own))
+        for i, array in zip(members, kind.arrays(output, batch, model), strict=True):
+            kept[i] = kind.reduced(array, records[i])
+    return sum(losses) / len(records), *kind.validated(kept, records, head)
 
 
 def shuffled_batches(records: list[Record], batch_size: int, purpose: np.uint64) -> list[list[Record]]:
     order = np.argsort(bits(purpose, np.arange(len(records), dtype=np.uint64)))
     return [[records[i] for i in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
-
-
-def pair_loss(logits: torch.Tensor, record: Record) -> torch.Tensor:
-    """Mean binary cross-entropy over the (L^2 - L) / 2 cells i < j."""
-    target = torch.zeros(logits.shape, device=logits.device)
-    if record.pairs:
-        i, j = torch.tensor(record.pairs, device=logits.device).T
-        target[i, j] = 1.0
-    upper = torch.triu(torch.ones_like(logits, dtype=torch.bool), diagonal=1)
-    return F.binary_cross_entropy_with_logits(logits.float()[upper], target[upper])
-
-
-@torch.no_grad()
-def pair_probabilities(model: PairModel, sequences: list[str], precision: str):
-    """Yield (index, (L, L) fp32 array of pairing probabilities), long sequences first."""
-    model.eval()
-    device = next(model.parameters()).device
-    encoded = [model.encoder.tokeniser.encode(sequence) for sequence in sequences]
-    for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
-        with autocast(precision, device):
-            logits = model(pack([encoded[i] for i in members]).to(device))
-        for i, matrix in zip(members, logits, strict=True):
-            yield i, matrix.float().sigmoid().cpu().numpy()
-
-
-def validate(model: PairModel, records: list[Record], precision: str) -> tuple[float, float, float]:
-    """(loss, best threshold, its mean relaxed F1) on validation RNAs."""
-    decoded, losses = [None] * len(records), []
-    for i, probabilities in pair_probabilities(model, [record.sequence for record in records], precision):
-        decoded[i] = candidates(probabilities, records[i].sequence, min(THRESHOLDS))
-        losses.append(pair_loss(torch.logit(torch.from_numpy(probabilities), eps=1e-7), records[i]).item())
-    true, lengths = [record.pairs for record in records], [record.length for record in records]
-    return float(np.mean(losses)), *tune_threshold(decoded, true, lengths)

@@ -1,0 +1,71 @@
+"""The class of an item. A yes or no ("yes", "no") has one logit unless the head asks for two."""
+
+import numpy as np
+import polars as pl
+import torch
+
+from rnalm.errors import InputError
+from rnalm.tasks.losses import class_loss
+from rnalm.tasks.scores import classification as scores
+
+METRIC = "f1"
+YES_NO = ["no", "yes"]
+
+
+def cross_entropy(output, records, head) -> torch.Tensor:
+    numbers = {name: number for number, name in enumerate(head["labels"])}
+    return class_loss(output, torch.tensor([numbers[record.label] for record in records], device=output.device))
+
+
+LOSSES = {"cross_entropy": cross_entropy}
+
+
+def described(head: dict, train) -> dict:
+    """The head with its `labels`, in alphabetical order, and the number of its logits."""
+    labels = sorted({record.label for record in train})
+    if len(labels) < 2:
+        raise InputError("train", f"has records of {len(labels)} class", "give records of at least two classes")
+    return {"classes": 1 if labels == YES_NO else len(labels), **head, "labels": labels}
+
+
+def arrays(output, batch, model) -> list[np.ndarray]:
+    """(classes,) logits of each item."""
+    return list(output.float().cpu().numpy())
+
+
+def reduced(logits: np.ndarray, record) -> np.ndarray:
+    return logits
+
+
+def validated(kept, records, head) -> tuple[dict, dict]:
+    """(the scores, nothing): F1 of "yes", or the macro average."""
+    found = scores.metrics(table(records, kept, head))
+    return {METRIC: found["f1"] if head["labels"] == YES_NO else found["macro_f1"], **found}, {}
+
+
+def decoded(logits: np.ndarray, record, head) -> np.ndarray:
+    return logits
+
+
+def trivial(train, test, head) -> list[np.ndarray]:
+    """The frequencies of the classes, so that the commonest is predicted."""
+    labels = [record.label for record in train]
+    shares = np.log([labels.count(name) for name in head["labels"]])
+    logits = shares[1:] - shares[:1] if head["classes"] == 1 else shares
+    return [logits.astype(np.float32) for _ in test]
+
+
+def table(records, predictions, head) -> pl.DataFrame:
+    """A row per item: its class, the predicted one, and the logits in the order of the head's labels."""
+    labels, logits = np.array(head["labels"]), np.stack(predictions)
+    chosen = (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
+    return pl.DataFrame(
+        {
+            "id": [record.id for record in records],
+            "family": [record.family for record in records],
+            "length": [record.length for record in records],
+            "true": [record.label for record in records],
+            "predicted": labels[chosen],
+            "logits": pl.Series(logits.tolist(), dtype=pl.List(pl.Float32)),
+        }
+    ).with_columns(classes=pl.lit(head["labels"], dtype=pl.List(pl.String)))
