@@ -106,3 +106,4 @@ def test_without_peft(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(InputError, match="pip install"):
         add_lora(encoder(GOLDEN), 4, 8.0, 0.1)
+    merge_lora(encoder(GOLDEN))  # without adapters there is nothing to do

@@ -50,6 +50,20 @@ def test_alone_and_in_a_batch(name, family):
         close(together, alone, max(1.0, alone.abs().max().item()))
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_half_precision(name):
+    """Of the matrix products: the numbers are near, and every parameter has a finite gradient."""
+    model, outs = made("rinalmo", HEADS[name]), {}
+    long = pack([ids for ids in encoded(model) if len(ids) > 10])
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            outs[half] = torch.cat([out.float().flatten() for out in model(long)])
+    outs[True].square().mean().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.head.parameters())
+    difference = (outs[True] - outs[False]).square().mean().sqrt()
+    assert difference < 0.1 * max(1.0, outs[False].square().mean().sqrt())
+
+
 @pytest.mark.parametrize("name", ["scalar", "scalar_102", "mean", "positions_60", "positions_blocks"])
 def test_gradients_of_a_batch_are_the_sum_of_those_of_its_sequences(name):
     def gradients(batches) -> list[torch.Tensor]:

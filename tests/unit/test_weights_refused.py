@@ -197,6 +197,9 @@ def test_nothing_is_written_over(tmp_path, capsys):
     [
         (RNARET, None, "rinalmo", "family rnaret"),
         (RNARET, None, "multimolecule", "has no rnaret"),
+        ({"family": "kmer"}, None, "rnaret", "family kmer"),
+        ({"family": "onehot"}, None, "multimolecule", "has no onehot"),
+        (RNARET, HEADS["coding"][1] | {"blocks": 16}, "rnaret", "never calls the blocks"),
         (GOLDEN, None, "ernie-rna", "family rinalmo"),
         (RNARET, HEADS["structure"][1], "rnaret", "no head of kind 'pairs'"),
         (GOLDEN, HEADS["coding"][1], "rinalmo", "no head of kind 'positions'"),

@@ -26,7 +26,9 @@ def add_lora(encoder: Encoder, rank: int, alpha: float, dropout: float) -> list[
 
 
 def merge_lora(encoder: Encoder) -> None:
-    """Add the adapters' products to the weights, in place: layers and tensors as before `add_lora`."""
+    """Add the products of adapters, if there are any, to the weights: layers and tensors are as before `add_lora`."""
+    if not hasattr(encoder, "peft_config"):
+        return
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(encoder.named_modules()):

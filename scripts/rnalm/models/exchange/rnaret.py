@@ -88,6 +88,8 @@ def write(loaded: ModelDirectory, path) -> None:
     kind = head.get("kind", "pairs")
     if kind not in KINDS:
         raise InputError("--to rnaret", f"RNAret has no head of kind {kind!r}", ENCODER_ALONE)
+    if kind == "positions" and head.get("blocks"):
+        raise InputError("--to rnaret", "RNAret's code never calls the blocks of this head", ENCODER_ALONE)
     state = {f"ret.{name}": tensor for name, tensor in state.items()}
     state |= {f"classifier.{name}": tensor for name, tensor in loaded.model.head.state_dict().items()}
     if kind == "positions":
