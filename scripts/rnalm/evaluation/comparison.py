@@ -1,0 +1,128 @@
+"""A run's scores beside the published numbers of its tasks, with a colour for each.
+
+- green: ours is as good or better, or the published value lies in our 95 % interval
+- amber: ours is worse, by less than a margin: MARGIN of the metric's best value (0.02 of an F1, 2 points of a
+  percentage), ERROR_MARGIN of the published value where less is better
+- red: worse by more
+- grey: nothing to compare, with the reason
+
+A published number is met by the run's own counterpart: of a frozen encoder by `frozen`, of one-hot input by `onehot`,
+of ViennaRNA by the baseline RNAfold, of any other model by `pretrained`. What is not the model that was published is
+marked as such: a small model's red is no failed reproduction, and its green is no victory over the same model.
+"""
+
+import polars as pl
+
+from rnalm.evaluation.cards import by_name
+
+MARGIN, ERROR_MARGIN = 0.02, 0.05
+OTHER = "other model or data"
+# What papers call the models of config/models and the baselines.
+PAPERS = {
+    "giga": ("RiNALMo", "RiNALMo 650M", "RiNALMo 650M frozen"),
+    "mega": ("RiNALMo 148M",),
+    "micro": ("RiNALMo 33M", "RiNALMo 33M (RoPE, SwiGLU)"),
+    "ernie_rna": ("ERNIE-RNA",),
+    "rnaret_1mer": ("RNAret", "RNAret 1-mer"),
+    "rnaret_3mer": ("RNAret", "RNAret 3-mer"),
+    "rnaret_5mer": ("RNAret", "RNAret 5-mer"),
+    "onehot": ("one-hot",),
+    "RNAfold": ("ViennaRNA",),
+}
+SCHEMA = {
+    **dict.fromkeys(("task", "dataset", "published_split", "published_model", "metric", "convention"), pl.String),
+    "published": pl.Float64,
+    **dict.fromkeys(("split", "model", "init"), pl.String),
+    **dict.fromkeys(("value", "ci_low", "ci_high", "difference"), pl.Float64),
+    **dict.fromkeys(("outcome", "reason", "caveat", "source", "note"), pl.String),
+}
+
+
+def compare(metrics: pl.DataFrame, published: pl.DataFrame, mapping: dict) -> pl.DataFrame:
+    """A row per published number and model of ours that meets it, one without ours where none does: SCHEMA.
+
+    `difference` is ours less the published value; `caveat` is OTHER where the models have different names.
+
+    metrics:   a task's rows of metrics.csv: task, split, model, init, metric, value, ci_low, ci_high
+    published: the task's table of resources/published
+    mapping:   the task's `published`: {"dataset": name, "splits": {our split: published split}}, and optionally
+               "means": {published split: [our splits]}, for what is published as a mean of several test sets
+    """
+    means = mapping.get("means", {})
+    metrics = pl.concat(
+        [metrics, *(mean_over(metrics, splits, name) for name, splits in means.items())], how="diagonal"
+    )
+    splits = mapping["splits"] | {name: name for name in means}
+    rows = []
+    for cell in published.iter_rows(named=True):
+        named = [ours for ours, theirs in splits.items() if theirs == cell["split"]]
+        named = named if cell["dataset"] == mapping["dataset"] else []
+        found = metrics.filter(pl.col("split").is_in(named), pl.col("metric") == cell["metric"], counterpart(cell))
+        rows += [compared(cell, row) for row in found.iter_rows(named=True)] or [compared(cell, {})]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def mean_over(metrics: pl.DataFrame, splits: list[str], name: str) -> pl.DataFrame:
+    """Rows of the split `name`: the plain mean over several test sets, of what was scored on all of them.
+
+    The sets are independent, so that half the widths of their intervals add up as squares.
+    """
+    widths = {"ci_low": pl.col("value") - pl.col("ci_low"), "ci_high": pl.col("value") - pl.col("ci_high")}
+    joined = {
+        end: pl.when(width.is_not_null().all()).then((width**2).sum().sqrt() / len(splits))
+        for end, width in widths.items()
+    }
+    cells = metrics.filter(pl.col("split").is_in(splits)).group_by("task", "model", "init", "metric")
+    means = cells.agg(pl.col("value").mean(), sets=pl.len(), split=pl.lit(name), **joined)
+    means = means.filter(pl.col("sets") == len(splits)).drop("sets").sort("task", "model", "init", "metric")
+    return means.with_columns(ci_low=pl.col("value") - pl.col("ci_low"), ci_high=pl.col("value") + pl.col("ci_high"))
+
+
+def counterpart(cell: dict) -> pl.Expr:
+    """Which of our rows a published number is compared with."""
+    init, model = pl.col("init"), cell["model"]
+    if model in PAPERS["RNAfold"]:
+        return (init == "baseline") & (pl.col("model") == "RNAfold")
+    if model in PAPERS["onehot"]:
+        return init == "onehot"
+    return init == ("frozen" if "frozen" in f"{model} {cell['note']}" else "pretrained")
+
+
+def compared(cell: dict, ours: dict) -> dict:
+    """One row; ours: a row of metrics.csv, empty where nothing of ours meets the number."""
+    published = None if cell["value"] is None else float(cell["value"])
+    known = published is not None and ours.get("value") is not None
+    outcome, reason = judged(cell["metric"], published, ours)
+    return {
+        **{name: cell[name] for name in ("task", "dataset", "metric", "convention", "source", "note")},
+        **{"published_split": cell["split"], "published_model": cell["model"], "published": published},
+        **{name: ours.get(name) for name in ("split", "model", "init", "value", "ci_low", "ci_high")},
+        "difference": ours["value"] - published if known else None,
+        "outcome": outcome,
+        "reason": reason,
+        "caveat": OTHER if ours and not is_same(ours["model"], cell["model"]) else None,
+    }
+
+
+def is_same(model: str, published: str) -> bool:
+    """Whether a model of ours, `rinalmo-giga`, is the one that a paper means, by name."""
+    return published in PAPERS.get(model.rpartition("-")[2], ())
+
+
+def judged(metric: str, published: float | None, ours: dict) -> tuple[str, str]:
+    """(colour, reason); see the top of this file."""
+    if published is None:
+        return "grey", "published value unknown"
+    if ours.get("value") is None or ours["value"] != ours["value"]:
+        return "grey", "not run" if not ours else "not defined"
+    card = by_name()[metric.removeprefix("fold_mean_")]
+    if card.best not in ("high", "low"):
+        return "grey", "neither is better"
+    worse = (published - ours["value"]) * (1 if card.best == "high" else -1)
+    if worse <= 0:
+        return "green", "as good or better"
+    low, high = ours.get("ci_low"), ours.get("ci_high")
+    if low is not None and high is not None and low <= published <= high:
+        return "green", "within our interval"
+    margin = MARGIN * card.range[1] if card.best == "high" else ERROR_MARGIN * published
+    return ("amber", f"worse by less than {margin:g}") if worse < margin else ("red", f"worse by {margin:g} or more")
