@@ -98,8 +98,6 @@ def test_folds_have_the_mean_and_spread_of_their_values():
         values = [one[name] for one in each]
         assert mean == pytest.approx(np.mean(values)) and spread == pytest.approx(np.std(values, ddof=1))
         assert low < high
-    joined = regression.fold_means(NUMBERS["true"], NUMBERS["predicted"], [0] * 20 + [1] * 25 + [2] * 15)
-    assert found["spearman"][0] == pytest.approx(joined["fold_mean_spearman"])
 
 
 def test_interval_of_folds_is_the_one_of_theory_and_not_of_the_differences_between_them():

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from rnalm.evaluation import comparison
-from rnalm.evaluation.comparison import OTHER, compare, is_same, judged
+from rnalm.evaluation.comparison import OTHER, UNSTATED, compare, is_same, judged
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 GIGA = {"task": "structure", "split": "ts0", "model": "rinalmo-giga", "init": "pretrained"}
@@ -106,7 +106,7 @@ def test_a_frozen_encoder_meets_the_frozen_number_and_one_hot_input_its_own():
     (one_hot,) = found.filter(published_model="one-hot", published_split="TS0").iter_rows(named=True)
     assert (one_hot["init"] == "onehot" and one_hot["outcome"] == "amber") or one_hot["outcome"] == "green"
     (folder,) = found.filter(published_model="ViennaRNA").iter_rows(named=True)
-    assert folder["model"] == "RNAfold" and folder["caveat"] is None
+    assert folder["model"] == "RNAfold" and folder["caveat"] == UNSTATED
 
 
 def test_small_model_is_marked_as_another_one():
@@ -114,6 +114,12 @@ def test_small_model_is_marked_as_another_one():
     found = against(rows, published_model="RiNALMo 650M", metric="relaxed_f1", published_split="TS0")
     caveats = dict(found.unique("model").select("model", "caveat").rows())
     assert caveats == {"rinalmo-giga": None, "rinalmo-nano": OTHER}
+
+
+def test_unstated_convention_is_a_caveat():
+    rows = [ours(0.6, 0.5, 0.7, "f1", init="frozen", model=model) for model in ("ernie_rna-ernie_rna", "rinalmo-nano")]
+    found = against(rows, published_model="ERNIE-RNA", published_split="TS0", published=0.628)
+    assert found["caveat"].to_list() == [UNSTATED, f"{OTHER}; {UNSTATED}"]
 
 
 def test_names_of_the_papers():

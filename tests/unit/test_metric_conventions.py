@@ -171,14 +171,6 @@ def test_r2_is_not_squared_pearson():
     assert found["r2"] == pytest.approx(1 - (4 + 9 + 16 + 25) / 5)
 
 
-def test_mean_over_folds_is_not_the_score_of_all_folds_together():
-    true, predicted, folds = [1.0, 2, 3, 11, 12, 13], [1.0, 2, 3, 1, 2, 3], [0, 0, 0, 1, 1, 1]
-    found = regression.fold_means(true, predicted, folds)
-    assert found["fold_mean_spearman"] == pytest.approx(1)
-    assert found["fold_mean_mae"] == pytest.approx(5)
-    assert regression.scores(true, predicted)["spearman"] < 1
-
-
 @pytest.mark.parametrize("true, predicted", [([1.0], [1.0]), ([1.0, 2], [1.0]), ([[1.0, 2]], [[1.0, 2]])])
 def test_regression_refuses_what_cannot_be_compared(true, predicted):
     with pytest.raises(ValueError, match="equally long"):

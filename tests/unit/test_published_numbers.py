@@ -106,3 +106,84 @@ def test_family_means_are_those_of_the_nine_families(model):
     assert len(families) == 9
     # Two digits, in the nine as in their mean.
     assert families.mean() == pytest.approx(mean, abs=0.0101)
+
+
+LANGUAGE_MODELS = ["ERNIE-RNA", "RiNALMo", "RNA-FM", "RNAErnie", "RNA-MSM", "RNABERT", "one-hot", "classical folder"]
+
+
+@pytest.mark.parametrize(
+    "split, numbers",
+    [
+        ("TS0", "0.628 0.599 0.522 0.442 0.426 0.357 0.351 0.547"),
+        ("all 5401", "0.601 0.446 0.423 0.387 0.393 0.358 0.383 0.648"),
+        ("all 62", "0.366 0.394 0.272 0.204 0.329 0.255 0.340 0.635"),
+        ("5-fold (3864 RNAs)", "0.885 0.879 0.814 0.706 0.679 0.595 0.541"),
+        ("mean of nine families", "0.583 0.584 0.313 0.290 0.202 0.189 0.208"),
+    ],
+)
+def test_independent_comparison(split, numbers):
+    assert of_party("third party: sinc-lab", split, "f1") == dict(zip(LANGUAGE_MODELS, numbers.split(), strict=False))
+
+
+def test_independent_comparison_of_families():
+    names = ["5S", "tmRNA", "tRNA", "SRP", "group I", "RNase P", "23S", "telomerase", "16S"]
+    numbers = ["0.820", "0.700", "0.841", "0.610", "0.317", "0.687", "0.580", "0.151", "0.539"]
+    found = [of_party("third party: sinc-lab", f"leave {name} out", "f1") for name in names]
+    assert found == [{"ERNIE-RNA": number} for number in numbers]
+
+
+def test_medians_of_the_independent_comparison():
+    source = "third party: sinc-lab"
+    assert of_party(source, "TS0", "median_f1") == {"ERNIE-RNA": "0.682", "RiNALMo": "0.642", "RNA-FM": "0.524"}
+    assert of_party(source, "all 5401", "median_f1") == {"ERNIE-RNA": "0.667"}
+
+
+@pytest.mark.parametrize(
+    "split, numbers",
+    [
+        ("mean of nine families", "0.71 0.70 0.66 0.43 0.32 0.24 0.31"),
+        ("TS0", "0.747 0.652 0.723 0.685 0.682 0.676 0.676"),
+    ],
+)
+def test_ablations_of_size_and_architecture(split, numbers):
+    small = [f"RiNALMo 33M ({kind})" for kind in ("RoPE, SwiGLU", "RoPE only", "sinusoidal, GELU")]
+    models = ["RiNALMo 650M", "RiNALMo 650M frozen", "RiNALMo 148M", *small, "RNA-FM 100M"]
+    found = of_party("third party: read from the supplement", split, "relaxed_f1")
+    assert found == dict(zip(models, numbers.split(), strict=True))
+
+
+def test_prior_of_a_linear_probe():
+    source = "third party: linear probe"
+    assert of_party(source, "TS0", "f1") == {
+        "ViennaRNA": "0.544",
+        "ViennaRNA with ERNIE-RNA prior": "0.656",
+        "CONTRAfold": "0.560",
+        "CONTRAfold with ERNIE-RNA prior": "0.683",
+    }
+    expected = {"CONTRAfold": "0.630", "CONTRAfold with ERNIE-RNA prior": "0.738"}
+    assert of_party(source, "all 5401", "f1") == expected
+
+
+def test_rescored_test_set_b():
+    assert value("structure", "paper's", "RiNALMo 650M", "f1") == ["0.67"]
+    assert value("structure", "181 RNAs not in TR0", "RiNALMo 650M", "pooled_f1") == ["0.818"]
+
+
+@pytest.mark.parametrize(
+    "model, numbers",
+    [
+        ("RiNALMo 650M frozen", "81.02 68.18 67.73 63.75"),
+        ("RiNALMo 148M", "95.96 93.80 93.35 92.81"),
+        ("RiNALMo 33M", "94.86 - 90.83 -"),
+    ],
+)
+def test_splice_ablations(model, numbers):
+    cells = zip(["fish", "fly", "plant", "worm"], numbers.split(), strict=True)
+    for species, number in cells:
+        assert value("splice_sites", f"mean_{species}", model, "f1_percent") == [number] * (number != "-")
+
+
+def of_party(source: str, split: str, metric: str) -> dict[str, str]:
+    """{model: value} that one source has of a split of the structure task, in its order."""
+    chosen = pl.col("source").str.starts_with(source) & pl.col("split").eq(split) & pl.col("metric").eq(metric)
+    return dict(rows("structure").filter(chosen).select("model", "value").rows())

@@ -19,7 +19,10 @@ name of its own. Made from `scripts/rnalm/evaluation/metrics.yaml` by `python -m
 
 @dataclass(frozen=True)
 class Card:
-    """One metric, or several of one kind. `range`: (lowest, highest) possible value, None where there is none."""
+    """One metric, or several of one kind. `range`: (lowest, highest) possible value, None where there is none.
+
+    A name with a `*` is that of any other metric with something before it.
+    """
 
     name: str
     group: str
@@ -41,7 +44,9 @@ def load() -> list[Card]:
 
 def by_name() -> dict[str, Card]:
     """{metric, as in a table: its card}."""
-    return {metric: card for card in load() for metric in card.metrics}
+    cards = {metric: card for card in load() for metric in card.metrics}
+    patterns = {metric: cards.pop(metric) for metric in list(cards) if "*" in metric}
+    return cards | {pattern.replace("*", metric): card for pattern, card in patterns.items() for metric in cards}
 
 
 def page() -> str:

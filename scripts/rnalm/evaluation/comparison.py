@@ -16,7 +16,7 @@ import polars as pl
 from rnalm.evaluation.cards import by_name
 
 MARGIN, ERROR_MARGIN = 0.02, 0.05
-OTHER = "other model or data"
+OTHER, UNSTATED = "other model or data", "convention not stated"
 # What papers call the models of config/models and the baselines.
 PAPERS = {
     "giga": ("RiNALMo", "RiNALMo 650M", "RiNALMo 650M frozen"),
@@ -41,7 +41,8 @@ SCHEMA = {
 def compare(metrics: pl.DataFrame, published: pl.DataFrame, mapping: dict) -> pl.DataFrame:
     """A row per published number and model of ours that meets it, one without ours where none does: SCHEMA.
 
-    `difference` is ours less the published value; `caveat` is OTHER where the models have different names.
+    `difference` is ours less the published value; `caveat` is OTHER where the models have different names, and
+    UNSTATED where the source does not say how it scored.
 
     metrics:   a task's rows of metrics.csv: task, split, model, init, metric, value, ci_low, ci_high
     published: the task's table of resources/published
@@ -100,8 +101,15 @@ def compared(cell: dict, ours: dict) -> dict:
         "difference": ours["value"] - published if known else None,
         "outcome": outcome,
         "reason": reason,
-        "caveat": OTHER if ours and not is_same(ours["model"], cell["model"]) else None,
+        "caveat": caveat(cell, ours) if ours else None,
     }
+
+
+def caveat(cell: dict, ours: dict) -> str | None:
+    """What makes the two numbers hard to compare, None if nothing is known to."""
+    stated = "not stated" not in cell["convention"] and "not known" not in cell["convention"]
+    found = [] if is_same(ours["model"], cell["model"]) else [OTHER]
+    return "; ".join(found + ([] if stated else [UNSTATED])) or None
 
 
 def is_same(model: str, published: str) -> bool:

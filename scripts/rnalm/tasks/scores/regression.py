@@ -83,13 +83,3 @@ def scores(true, predicted) -> dict[str, float]:
         "mse": mean_squared_error(true, predicted),
     }
     return {name: float(value) for name, value in found.items()}
-
-
-def fold_means(true, predicted, folds) -> dict[str, float]:
-    """{"fold_mean_r2", ...: mean of the folds' scores}, as RiNALMo reports ten folds; not that of all items together.
-
-    folds: (items,) which fold had the item in its test
-    """
-    true, predicted, folds = map(np.asarray, (true, predicted, folds))
-    each = [scores(true[folds == fold], predicted[folds == fold]) for fold in np.unique(folds)]
-    return {f"fold_mean_{name}": float(np.mean([fold[name] for fold in each])) for name in each[0]}
