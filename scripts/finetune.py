@@ -50,7 +50,8 @@ def main():
             state.begin()
             with cached(model, settings, data["train"] + data["valid"], arguments.state):
                 result = finetune(model, head, data["train"], data["valid"], settings, arguments.seed, state)
-            merge_lora(model.encoder)
+            if arguments.init == "lora":
+                merge_lora(model.encoder)
             model.cpu()
             sizes = {part: len(records) for part, records in data.items()}
             named = {"task": config["task"], **head, **result.fitted}

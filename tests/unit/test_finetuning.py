@@ -13,8 +13,10 @@ from rnalm.errors import InputError
 from rnalm.models import directory, registry
 from rnalm.models.heads import PairModel
 from rnalm.structure.tuning import THRESHOLDS
-from rnalm.tasks.structure import Record, write
-from rnalm.training.finetuning import Settings, finetune, pair_loss, validate
+from rnalm.tasks.losses import pair_loss
+from rnalm.tasks.records import Record, write
+from rnalm.training.checkpoints import State
+from rnalm.training.finetuning import Run, Settings, finetune, train_epoch, validate
 from small_models import ROOT, TINY, encoder, transfer_rnas
 
 RNAS = transfer_rnas()[:400:25]
@@ -28,7 +30,11 @@ TRAINING = {
     "unfrozen_factor": 0.3,
     "precision": "fp32",
 }
+HEAD = {"kind": "pairs", "width": 12, "blocks": 1}
 HEAD_ONLY = {**TRAINING, "unfreeze": {0: ["head"]}}
+
+
+STEP = {**HEAD_ONLY, "batch_size": len(TRAIN), "epochs": 1, "unfreeze": {0: ["head", "encoder"]}}
 
 
 def fresh() -> PairModel:
@@ -38,7 +44,7 @@ def fresh() -> PairModel:
 
 def train(settings: dict, records=TRAIN, valid=VALID, seed: int = 1):
     model = fresh()
-    return model, finetune(model, records, valid, Settings(**settings), seed)
+    return model, finetune(model, HEAD, records, valid, Settings(**settings), seed)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +65,13 @@ def test_loss_falls(trained):
 
 def test_best_epoch_and_threshold_are_those_of_validation(trained):
     model, result = trained
-    best = max(result.history, key=lambda row: row["valid_f1"])
-    assert (result.best_epoch, result.best_f1) == (best["epoch"], best["valid_f1"])
-    assert result.threshold in THRESHOLDS
+    best = max(result.history, key=lambda row: row["valid_relaxed_f1"])
+    assert (result.metric, result.best_epoch, result.best) == ("relaxed_f1", best["epoch"], best["valid_relaxed_f1"])
+    assert result.fitted["threshold"] in THRESHOLDS
     assert (min(THRESHOLDS), max(THRESHOLDS), len(THRESHOLDS)) == (0.01, 0.29, 29)
     # The model holds that epoch's weights: validating it again gives that epoch's row.
-    loss, threshold, f1 = validate(model, VALID, "fp32")
-    assert (threshold, f1) == (result.threshold, result.best_f1)
+    loss, metrics, fitted = validate(model, HEAD, VALID, "fp32")
+    assert (fitted, metrics["relaxed_f1"]) == (result.fitted, result.best)
     assert loss == pytest.approx(best["valid_loss"], abs=1e-6)
 
 
@@ -75,7 +81,7 @@ def test_threshold_comes_from_validation(trained):
     _, result = train(TRAINING, valid=other)
     rows = zip(trained[1].history, result.history, strict=True)
     assert all(a["train_loss"] == b["train_loss"] for a, b in rows)
-    assert result.best_f1 != trained[1].best_f1
+    assert result.best != trained[1].best
 
 
 def test_unfrozen_part_is_trained_and_the_rest_not(trained):
@@ -101,6 +107,53 @@ def test_unfreezing_later_leaves_the_epochs_before_alone(trained):
     assert frozen.history[2:] != trained[1].history[2:]
 
 
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_run_goes_on_after_its_last_epoch(trained, tmp_path, after):
+    """With the parts that joined, the optimiser's moments and the rate where they were: to the last bit."""
+
+    class Killed(Exception):
+        pass
+
+    class Dying(State):
+        def publish(self, tag, **progress):
+            super().publish(tag, **progress)
+            if progress["epoch"] == after:
+                raise Killed
+
+    with pytest.raises(Killed):
+        finetune(fresh(), HEAD, TRAIN, VALID, Settings(**TRAINING), 1, Dying(tmp_path, "a"))
+    model = fresh()
+    result = finetune(model, HEAD, TRAIN, VALID, Settings(**TRAINING), 1, State(tmp_path, "a"))
+    assert result == trained[1] and same(model, trained[0])
+
+
+def test_patience_ends_training_early():
+    still = {**HEAD_ONLY, "learning_rate": 1e-12, "patience": 2}
+    _, result = train(still)
+    assert (result.best_epoch, len(result.history)) == (0, 3)
+
+
+def test_passes_of_a_token_budget_add_up_to_the_batch():
+    """Eight RNAs in one step, in one pass or one by one: the same gradients."""
+    gradients = []
+    for tokens in (4096, 1):
+        torch.manual_seed(3)
+        run = Run(
+            PairModel(encoder(TINY, dropout=0.0, attention_dropout=0.0), 12, 1),
+            HEAD,
+            Settings(**STEP, tokens_per_pass=tokens),
+        )
+        train_epoch(run, TRAIN, seed=1)
+        gradients.append([p.grad for p in run.model.parameters() if p.requires_grad])
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_metric_that_the_task_has_not_is_named():
+    with pytest.raises(InputError, match="choose_by: accurracy"):
+        train({**HEAD_ONLY, "choose_by": "accurracy"})
+
+
 def test_same_seed_same_weights(trained):
     again, result = train(TRAINING)
     assert same(again, trained[0])
@@ -120,7 +173,7 @@ def test_loss_is_over_the_upper_triangle():
     record = Record("x", "y", "GGGCCC", [(0, 5), (1, 4)])
     cells = [(i, j) for i in range(6) for j in range(i + 1, 6)]
     by_hand = [torch.nn.functional.softplus(-logits[c] if c in record.label else logits[c]) for c in cells]
-    torch.testing.assert_close(pair_loss(logits, record), torch.stack(by_hand).mean())
+    torch.testing.assert_close(pair_loss(logits, record.label), torch.stack(by_hand).mean())
 
 
 # The whole stage
@@ -141,7 +194,7 @@ def stage(tmp_path, monkeypatch):
     """Fine-tune with the given test records; returns the directory of the model."""
     task = {"task": "structure", "source": {"name": "rfam", "release": "demo"}, "reader": "stockholm"}
     task |= {"splits": {"random": {"rule": "random"}}, "inits": ["pretrained", "frozen", "random"]}
-    task |= {"head": {"width": 12, "blocks": 1}, "training": TRAINING}
+    task |= {"head": HEAD, "training": TRAINING}
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
     pretrained = tmp_path / "pretrained"
     with provenance.stage("export", pretrained / "manifest.json", [], {}) as record:
@@ -152,7 +205,7 @@ def stage(tmp_path, monkeypatch):
         data.mkdir(parents=True)
         with provenance.stage("task_data", data / "manifest.json", [], {}) as record:
             parts = {"train": TRAIN, "valid": VALID, "test": test}
-            record.outputs += write([*TRAIN, *VALID, *test], {"random": parts}, data)
+            record.outputs += write([*TRAIN, *VALID, *test], {"random": parts}, "pairs", data)
         run_stage(
             "finetune",
             monkeypatch,
@@ -162,6 +215,7 @@ def stage(tmp_path, monkeypatch):
             split="random",
             init=init,
             seed=42,
+            state=tmp_path / name / "state",
             manifest=target / "manifest.json",
         )
         return target
@@ -169,7 +223,7 @@ def stage(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("init", ["pretrained", "frozen", "random"])
+@pytest.mark.parametrize("init", ["pretrained", "frozen", "random", "lora", "onehot"])
 def test_test_records_change_nothing(stage, init):
     """A canary: with garbage for test RNAs the stage makes the same weights, history and threshold, byte by byte."""
     garbage = [Record(f"garbage{i}", "none", "NNNNNNNNNN", [(0, 9)]) for i in range(3)]
@@ -178,6 +232,16 @@ def test_test_records_change_nothing(stage, init):
         assert (real / name).read_bytes() == (canary / name).read_bytes(), name
     loaded = directory.load(real)
     assert loaded.config["head"]["threshold"] == provenance.load(real / "manifest.json")["counts"]["threshold"]
-    assert pl.read_csv(real / "history.csv").columns == ["epoch", "train_loss", "valid_loss", "valid_f1", "threshold"]
+    assert pl.read_csv(real / "history.csv").columns == [
+        "epoch",
+        "train_loss",
+        "valid_loss",
+        "valid_relaxed_f1",
+        "threshold",
+    ]
+    assert not (real.parent / "state").exists()
+    if init == "onehot":
+        assert registry.describe(loaded.encoder) == {"family": "onehot"}
+        return
     assert same(loaded.encoder, encoder(TINY)) == (init == "frozen")
     assert registry.describe(loaded.encoder) == {**registry.describe(encoder(TINY)), "dropout": 0.1}

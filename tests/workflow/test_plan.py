@@ -18,7 +18,7 @@ def settings(name: str) -> dict:
 def expected(config: dict) -> dict[str, int]:
     """{rule: jobs} of a whole run, counted from its config."""
     tasks = [settings(path) for path in config["tasks"].values()]
-    starts = [split for task in tasks for split in task["splits"] for _ in task.get("inits", range(3))]
+    cells = sum(len(task["splits"]) * len(task["inits"]) for task in tasks)
     sources = {(name, part["release"]) for name, part in config["corpus"]["sources"].items()}
     once = (
         "deduplicate",
@@ -28,6 +28,7 @@ def expected(config: dict) -> dict[str, int]:
         "corpus_report",
         "export",
         "atlas",
+        "interpret",
         "collect",
         "report",
         "all",
@@ -41,9 +42,9 @@ def expected(config: dict) -> dict[str, int]:
         "pretrain": -(-pretrain["epochs"] // pretrain["segment_epochs"]),
         "task_data": len(tasks),
         "leakage": len(tasks),
-        "finetune": len(starts),
-        "evaluate": len(starts),
-        "baseline": sum(len(task["splits"]) for task in tasks),
+        "finetune": sum(len(task["splits"]) * len(task["inits"]) * task["seeds"] for task in tasks),
+        "evaluate": cells,
+        "baseline": sum(len(task["splits"]) * len(task["baselines"]) for task in tasks),
     }
 
 
