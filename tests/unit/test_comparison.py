@@ -4,12 +4,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from rnalm.evaluation import comparison
 from rnalm.evaluation.comparison import OTHER, UNSTATED, compare, is_same, judged
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 GIGA = {"task": "structure", "split": "ts0", "model": "rinalmo-giga", "init": "pretrained"}
-TS0 = {"dataset": "bpRNA", "splits": {"ts0": "TS0"}}
+TS0 = {"structure": {"task": "structure", "published": {"dataset": "bpRNA", "splits": {"ts0": "TS0"}}}}
+CONFIGS = Path(__file__).parents[2] / "config" / "tasks"
 
 
 def ours(value, low, high, metric="relaxed_f1", **place):
@@ -20,8 +22,9 @@ def table(task):
     return pl.read_csv(PUBLISHED / f"{task}.csv", infer_schema=False)
 
 
-def against(rows, mapping=TS0, task="structure", **cell):
-    return compare(pl.DataFrame(rows), table(task), mapping).filter(**cell)
+def against(rows, tasks=TS0, **cell):
+    numbers = pl.concat(table(path.stem) for path in PUBLISHED.glob("*.csv"))
+    return compare(pl.DataFrame(rows), numbers, tasks).filter(**cell)
 
 
 def colour(value, low, high, published=0.747, metric="relaxed_f1"):
@@ -86,7 +89,10 @@ def test_exact_score_never_meets_a_relaxed_number():
 
 
 def test_other_data_set_of_the_same_split_name_is_not_met():
-    found = against([ours(0.9, 0.8, 1.0)], {"dataset": "other", "splits": {"ts0": "TS0"}})
+    found = against(
+        [ours(0.9, 0.8, 1.0)],
+        {"structure": {"task": "structure", "published": {"dataset": "other", "splits": {"ts0": "TS0"}}}},
+    )
     assert set(found["reason"]) == {"not run", "published value unknown"}
 
 
@@ -134,16 +140,24 @@ def test_names_of_the_papers_are_published_somewhere():
     assert {name for known in comparison.PAPERS.values() for name in known} - names == {"RNAret 3-mer"}
 
 
-def test_means_over_test_sets():
+SPLICE = {
+    f"splice_{site}": {
+        "task": "splice_sites",
+        "published": {"dataset": "Spliceator", "splits": {one: f"{site}_{one}" for one in ("worm", "fly")}},
+    }
+    for site in ("donor", "acceptor")
+}
+
+
+def test_mean_over_test_sets_is_made_where_all_were_run():
     rows = [
-        ours(97.0, 96.4, 97.6, "f1_percent", task="splice_sites", split="donor_worm"),
-        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_sites", split="acceptor_worm"),
-        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_sites", split="donor_fly"),
+        ours(97.0, 96.4, 97.6, "f1_percent", task="splice_donor", split="worm"),
+        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_acceptor", split="worm"),
+        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_donor", split="fly"),
     ]
-    mapping = {"dataset": "Spliceator", "splits": {"donor_worm": "donor_worm"}}
-    mapping["means"] = {f"mean_{one}": [f"donor_{one}", f"acceptor_{one}"] for one in ("worm", "fly")}
-    found = against(rows, mapping, "splice_sites", published_model="RiNALMo 650M")
+    found = against(rows, SPLICE, published_model="RiNALMo 650M")
     (worm,) = found.filter(published_split="mean_worm").iter_rows(named=True)
+    assert (worm["our_task"], worm["split"]) == ("splice_acceptor, splice_donor", "worm")
     assert worm["value"] == 96.0 and worm["outcome"] == "green"
     assert worm["ci_low"] == pytest.approx(96 - 0.5) and worm["ci_high"] == pytest.approx(96 + 0.5)
     # Of fly the acceptors were not run.
@@ -152,13 +166,43 @@ def test_means_over_test_sets():
 
 
 def test_mean_of_what_has_no_interval_has_none():
-    rows = [ours(0.9, None, None), ours(0.8, 0.7, 0.9, split="b")]
-    mapping = {"dataset": "ArchiveII", "splits": {}, "means": {"mean of nine families": ["ts0", "b"]}}
-    found = against(rows, mapping, published_split="mean of nine families", published_model="RiNALMo 650M")
-    assert found["value"].to_list() == pytest.approx([0.85] * 2) and found["ci_low"].null_count() == 2
+    rows = [
+        ours(97.0, None, None, "f1_percent", task="splice_donor", split="worm"),
+        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_acceptor", split="worm"),
+    ]
+    (worm,) = against(rows, SPLICE, published_split="mean_worm", published_model="RiNALMo 650M").iter_rows(named=True)
+    assert worm["value"] == 96 and worm["ci_low"] is None and worm["ci_high"] is None
+
+
+def test_published_means_and_their_parts_are_in_the_tables():
+    places = {row for path in PUBLISHED.glob("*.csv") for row in table(path.stem).select("dataset", "split").rows()}
+    for (dataset, name), parts in comparison.MEANS.items():
+        assert {(dataset, one) for one in (name, *parts)} <= places
+
+
+def test_translation_efficiency_does_not_meet_expression_level():
+    # Both are of one data set, with splits and a metric of the same names.
+    published = {"dataset": "UTR-LM", "splits": {"muscle": "Muscle"}}
+    tasks = {"te": {"task": "translation_efficiency", "published": published}}
+    found = against([ours(0.6, 0.5, 0.7, "fold_mean_spearman", task="te", split="muscle")], tasks)
+    assert set(found["task"]) == {"translation_efficiency"} and found["our_task"].null_count() == found.height - 1
 
 
 def test_a_run_without_results_of_the_task_is_grey_throughout():
-    nothing = pl.DataFrame(schema=dict.fromkeys(GIGA, pl.String) | {"metric": pl.String, "value": pl.Float64})
-    found = compare(nothing, table("mirna_mrna"), {"dataset": "MirTarRAW", "splits": {"test": "test"}})
+    rows = [ours(0.9, 0.8, 1.0, task="other")]
+    tasks = {"mirna": {"task": "mirna_mrna", "published": {"dataset": "MirTarRAW", "splits": {"random": "test"}}}}
+    found = against(rows, tasks)
     assert found.height == 4 and set(found["outcome"]) == {"grey"}
+
+
+def test_task_that_nothing_is_published_of_has_no_rows():
+    assert against([ours(0.9, 0.8, 1.0)], {"structure": {"task": "nrc"}}).is_empty()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configs_name_what_is_published(path):
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "published" in settings:
+        places = set(table(settings["task"]).select("dataset", "split").rows())
+        published = settings["published"]
+        assert {(published["dataset"], split) for split in published["splits"].values()} <= places

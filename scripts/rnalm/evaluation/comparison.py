@@ -29,54 +29,81 @@ PAPERS = {
     "onehot": ("one-hot",),
     "RNAfold": ("ViennaRNA",),
 }
+FAMILIES = ("5S", "SRP", "tRNA", "tmRNA", "RNase P", "group I", "16S", "telomerase", "23S")
+# Of a data set, what is published as the mean of several of its test sets.
+MEANS = {
+    **{("Spliceator", f"mean_{one}"): (f"donor_{one}", f"acceptor_{one}") for one in ("fish", "fly", "plant", "worm")},
+    ("ArchiveII", "mean of nine families"): tuple(f"leave {family} out" for family in FAMILIES),
+    ("Rfam, 88 families", "average"): ("noiseless", "noisy"),
+}
 SCHEMA = {
     **dict.fromkeys(("task", "dataset", "published_split", "published_model", "metric", "convention"), pl.String),
     "published": pl.Float64,
-    **dict.fromkeys(("split", "model", "init"), pl.String),
+    **dict.fromkeys(("our_task", "split", "model", "init"), pl.String),
     **dict.fromkeys(("value", "ci_low", "ci_high", "difference"), pl.Float64),
     **dict.fromkeys(("outcome", "reason", "caveat", "source", "note"), pl.String),
 }
+PLACE = {name: SCHEMA[name] for name in ("task", "dataset", "published_split")}
+OURS = {name: SCHEMA[name] for name in ("our_task", "split", "model", "init", "metric", "value", "ci_low", "ci_high")}
 
 
-def compare(metrics: pl.DataFrame, published: pl.DataFrame, mapping: dict) -> pl.DataFrame:
+def compare(metrics: pl.DataFrame, published: pl.DataFrame, tasks: dict[str, dict]) -> pl.DataFrame:
     """A row per published number and model of ours that meets it, one without ours where none does: SCHEMA.
 
     `difference` is ours less the published value; `caveat` is OTHER where the models have different names, and
-    UNSTATED where the source does not say how it scored.
+    UNSTATED where the source does not say how it scored. Of what is published as a mean of test sets, ours is made
+    where all of them were run.
 
-    metrics:   a task's rows of metrics.csv: task, split, model, init, metric, value, ci_low, ci_high
-    published: the task's table of resources/published
-    mapping:   the task's `published`: {"dataset": name, "splits": {our split: published split}}, and optionally
-               "means": {published split: [our splits]}, for what is published as a mean of several test sets
+    metrics:   rows of metrics.csv: task, split, model, init, metric, value, ci_low, ci_high
+    published: tables of resources/published, one below the other; those of other tasks than ours are left out
+    tasks:     {task in metrics: its settings}, of which `task` and `published` are read, where it has that
     """
-    means = mapping.get("means", {})
-    metrics = pl.concat(
-        [metrics, *(mean_over(metrics, splits, name) for name, splits in means.items())], how="diagonal"
-    )
-    splits = mapping["splits"] | {name: name for name in means}
+    ours = pl.concat([pl.DataFrame(schema=PLACE | OURS), *(placed(metrics, *task) for task in tasks.items())])
+    ours = pl.concat([ours, *(mean_over(ours, *mean) for mean in MEANS.items())])
+    names = {settings["task"] for settings in tasks.values()}
     rows = []
-    for cell in published.iter_rows(named=True):
-        named = [ours for ours, theirs in splits.items() if theirs == cell["split"]]
-        named = named if cell["dataset"] == mapping["dataset"] else []
-        found = metrics.filter(pl.col("split").is_in(named), pl.col("metric") == cell["metric"], counterpart(cell))
+    for cell in published.filter(pl.col("task").is_in(names)).iter_rows(named=True):
+        place = {"task": cell["task"], "dataset": cell["dataset"], "published_split": cell["split"]}
+        found = ours.filter(counterpart(cell), **place, metric=cell["metric"])
         rows += [compared(cell, row) for row in found.iter_rows(named=True)] or [compared(cell, {})]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def mean_over(metrics: pl.DataFrame, splits: list[str], name: str) -> pl.DataFrame:
-    """Rows of the split `name`: the plain mean over several test sets, of what was scored on all of them.
+def placed(metrics: pl.DataFrame, name: str, settings: dict) -> pl.DataFrame:
+    """A task's rows of metrics that something is published beside, under the names that it is published by."""
+    published = settings.get("published", {"dataset": None, "splits": {}})
+    own = metrics.filter(pl.col("task") == name, pl.col("split").is_in(list(published["splits"])))
+    own = own.rename({"task": "our_task"}).with_columns(
+        task=pl.lit(settings["task"]),
+        dataset=pl.lit(published["dataset"]),
+        published_split=pl.col("split").replace_strict(published["splits"], return_dtype=pl.String),
+    )
+    return own.select(pl.col(column).cast(kind) for column, kind in (PLACE | OURS).items())
+
+
+def mean_over(ours: pl.DataFrame, place: tuple[str, str], parts: tuple[str, ...]) -> pl.DataFrame:
+    """Rows of what is published as the mean of several test sets, where all of them were run.
 
     The sets are independent, so that half the widths of their intervals add up as squares.
     """
-    widths = {"ci_low": pl.col("value") - pl.col("ci_low"), "ci_high": pl.col("value") - pl.col("ci_high")}
+    dataset, name = place
+    widths = {"ci_low": pl.col("value") - pl.col("ci_low"), "ci_high": pl.col("ci_high") - pl.col("value")}
     joined = {
-        end: pl.when(width.is_not_null().all()).then((width**2).sum().sqrt() / len(splits))
+        end: pl.when(width.is_not_null().all()).then((width**2).sum().sqrt() / len(parts))
         for end, width in widths.items()
     }
-    cells = metrics.filter(pl.col("split").is_in(splits)).group_by("task", "model", "init", "metric")
-    means = cells.agg(pl.col("value").mean(), sets=pl.len(), split=pl.lit(name), **joined)
-    means = means.filter(pl.col("sets") == len(splits)).drop("sets").sort("task", "model", "init", "metric")
-    return means.with_columns(ci_low=pl.col("value") - pl.col("ci_low"), ci_high=pl.col("value") + pl.col("ci_high"))
+    cells = ours.filter(pl.col("published_split").is_in(parts), dataset=dataset)
+    means = cells.group_by("task", "dataset", "model", "init", "metric").agg(
+        pl.col("our_task", "split").unique().sort().str.join(", "),
+        pl.col("value").mean(),
+        sets=pl.len(),
+        different=pl.col("published_split").n_unique(),
+        published_split=pl.lit(name),
+        **joined,
+    )
+    means = means.filter(sets=len(parts), different=len(parts)).sort("task", "model", "init", "metric")
+    ends = {"ci_low": pl.col("value") - pl.col("ci_low"), "ci_high": pl.col("value") + pl.col("ci_high")}
+    return means.with_columns(**ends).select(ours.columns)
 
 
 def counterpart(cell: dict) -> pl.Expr:
@@ -90,14 +117,14 @@ def counterpart(cell: dict) -> pl.Expr:
 
 
 def compared(cell: dict, ours: dict) -> dict:
-    """One row; ours: a row of metrics.csv, empty where nothing of ours meets the number."""
+    """One row; ours: a row of OURS, empty where nothing of ours meets the number."""
     published = None if cell["value"] is None else float(cell["value"])
     known = published is not None and ours.get("value") is not None
     outcome, reason = judged(cell["metric"], published, ours)
     return {
         **{name: cell[name] for name in ("task", "dataset", "metric", "convention", "source", "note")},
         **{"published_split": cell["split"], "published_model": cell["model"], "published": published},
-        **{name: ours.get(name) for name in ("split", "model", "init", "value", "ci_low", "ci_high")},
+        **{name: ours.get(name) for name in OURS if name != "metric"},
         "difference": ours["value"] - published if known else None,
         "outcome": outcome,
         "reason": reason,
