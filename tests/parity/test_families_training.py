@@ -165,9 +165,10 @@ def test_pretrain_export_embed_finetune(family, pretrained):
     tuned = PairModel(model.encoder, 8, 1)
     training = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-2, "decay": {"end_factor": 0.1, "steps": 10}}
     training |= {"unfreeze": {0: ["head"], 1: ["encoder"]}, "unfrozen_factor": 0.1, "precision": "bf16"}
-    result = finetuning.finetune(tuned, list(RNAS[:8]), list(RNAS[8:12]), finetuning.Settings(**training), 1)
+    head = {"kind": "pairs", "width": 8, "blocks": 1}
+    result = finetuning.finetune(tuned, head, list(RNAS[:8]), list(RNAS[8:12]), finetuning.Settings(**training), 1)
     assert result.history[1]["train_loss"] < result.history[0]["train_loss"]
-    head = {"task": "structure", "width": 8, "blocks": 1, "threshold": result.threshold}
+    head |= {"task": "structure", **result.fitted}
     directory.save(folder / "tuned", tuned.encoder, "# card", tuned, head)
     folded = rnalm.load(folder / "tuned").fold(sequences)
     assert all(i < j < len(sequence) for sequence, pairs in zip(sequences, folded, strict=True) for i, j in pairs)

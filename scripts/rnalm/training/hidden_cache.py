@@ -15,6 +15,7 @@ from torch import nn
 from rnalm.models.directory import autocast
 from rnalm.models.encoder import Encoder
 from rnalm.models.ernie_rna_heads import MapModel
+from rnalm.tasks.records import Record
 from rnalm.tokens.packing import PackedBatch, pack, token_budget_batches
 from rnalm.tokens.pairs import encode_record
 
@@ -23,7 +24,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 @contextlib.contextmanager
-def cached(model: nn.Module, settings, records: list, directory):
+def cached(model: nn.Module, settings, records: list[Record], directory):
     """Within it the encoder is a CachedEncoder of these records, if `settings` of fine-tuning train the head alone."""
     encoder, trained = model.encoder, {name for names in settings.unfreeze.values() for name in names}
     useless = not settings.epochs or isinstance(model, MapModel) or not any(True for _ in encoder.parameters())
