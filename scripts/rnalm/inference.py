@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from rnalm.errors import InputError
+from rnalm.models import finetuned
 from rnalm.models.directory import ModelDirectory, autocast, load
+from rnalm.models.ernie_rna_heads import ZERO_SHOT
 from rnalm.models.registry import build
 from rnalm.randomness import key
 from rnalm.sequences.alphabet import normalise
@@ -36,6 +38,17 @@ class LanguageModel:
         torch.manual_seed(int(key(seed, "atlas", "initialisation") >> 1))
         fresh = ModelDirectory(self.config, build(self.config["model"]).eval(), None)
         return LanguageModel(fresh, "random", self.precision)
+
+    def zero_shot(self, **choices) -> "LanguageModel":
+        """The same encoder without its head: pairs are read off its attention, as ERNIE-RNA's can be.
+
+        choices: `map` and `pairs` of `ZeroShotModel`. InputError for another encoder.
+        """
+        head = {**ZERO_SHOT, **choices}
+        model = finetuned.build(self.encoder, head, self.where)
+        return LanguageModel(
+            ModelDirectory({**self.config, "head": head}, self.encoder, model), self.where, self.precision
+        )
 
     @torch.no_grad()
     def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:

@@ -2,6 +2,8 @@
 
 Pairs are decoded as the model's head was published, ERNIE-RNA's and RNAret's too, unless --decoder says otherwise.
 `matching` is exact where pairs may cross, `nested` where they may not; both, and `greedy`, leave loops of three.
+`zero-shot` reads pairs off the attention of an ERNIE-RNA, with or without a head; `zero-shot-p0` likewise, with all of
+its scores of pairs 0, which is what the published script gives the model.
 """
 
 from pathlib import Path
@@ -12,12 +14,16 @@ from rnalm.sequences.alphabet import normalise
 
 DECODERS = ("greedy", "matching", "nested", "assignment", "unrolled")
 
+# What is chosen of a model that reads its attention.
+ZERO_SHOT = {"zero-shot": {}, "zero-shot-p0": {"pairs": "none"}}
+
 
 def add(command) -> None:
     command.add_argument("model", help="model directory")
     command.add_argument("fasta", type=Path)
     command.add_argument("-o", "--output", type=Path, required=True, help="structures (.dbn, .ct, .bpseq or .st)")
-    command.add_argument("--decoder", choices=DECODERS, help="default: the one the model's head was published with")
+    help = "default: the one the model's head was published with"
+    command.add_argument("--decoder", choices=(*DECODERS, *ZERO_SHOT), help=help)
 
 
 def run(arguments) -> None:
@@ -29,8 +35,10 @@ def run(arguments) -> None:
     from rnalm.inference import LanguageModel
     from rnalm.structure.files import WRITERS, Structure, write_dbn
 
-    model = LanguageModel.from_directory(arguments.model)
-    folded = model.fold([record.sequence for record in records], arguments.decoder)
+    model, decoder = LanguageModel.from_directory(arguments.model), arguments.decoder
+    if decoder in ZERO_SHOT:
+        model, decoder = model.zero_shot(**ZERO_SHOT[decoder]), None
+    folded = model.fold([record.sequence for record in records], decoder)
     structures = [
         Structure(record.accession, normalise(record.sequence).replace("T", "U"), pairs)
         for record, pairs in zip(records, folded, strict=True)

@@ -115,12 +115,13 @@ class ErnieRna(nn.Module):
         """(n, d) -> (n, vocabulary)."""
         return self.lm_head(hidden, self.embed_tokens.weight)
 
-    def logit_maps(self, batch: PackedBatch) -> list[list[torch.Tensor]]:
+    def logit_maps(self, batch: PackedBatch, scores: torch.Tensor | None = None) -> list[list[torch.Tensor]]:
         """Per sequence, for the pair bias and after every layer: (heads, T, T) logits, before the softmax.
 
         What the published code returns as attention maps and its structure and contact heads read.
+        scores: of pairs of token classes, instead of `pair_scores()`
         """
-        x, pairs = self.embed(batch), self.pair_logits(batch, carried=max(batch.lengths))
+        x, pairs = self.embed(batch), self.pair_logits(batch, scores, carried=max(batch.lengths))
         maps = [[matrix] for matrix in pairs.matrices()]
         for layer in self.layers:
             x = layer(x, pairs)
@@ -136,10 +137,11 @@ class ErnieRna(nn.Module):
         x = self.embed_tokens(batch.ids)
         return self.dropout(self.emb_layer_norm(x + sinusoids(batch.positions + 2, x.shape[1]).to(x.dtype)))
 
-    def pair_logits(self, batch: PackedBatch, **limit: int) -> PairLogits:
-        """The attention of a forward pass, at first with the bias of pairs alone."""
+    def pair_logits(self, batch: PackedBatch, scores: torch.Tensor | None = None, **limit: int) -> PairLogits:
+        """The attention of a forward pass, at first with the bias of pairs alone; scores: as of `logit_maps`."""
+        scores = pair_scores() if scores is None else scores
         classes = token_classes(batch, self.config.mask_pairs)
-        return PairLogits(self.twod_proj(pair_scores().to(batch.ids.device)), classes, batch.lengths, **limit)
+        return PairLogits(self.twod_proj(scores.to(batch.ids.device)), classes, batch.lengths, **limit)
 
 
 def sinusoids(positions: torch.Tensor, dim: int) -> torch.Tensor:

@@ -2,17 +2,19 @@
 
 Two read the attention logits of the last layer, those of structure (one attention head) and of 3D closeness (all);
 the one of mean ribosome load reads the representation. Module names are those of the published files.
+And one that is not trained at all, `ZeroShotModel`.
 Source: official code Bruce-ywj/ERNIE-RNA, `src/utils.py`, `src/downstream_heads/closeness_model.py`, `predict_MRL.py`.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from rnalm.models.ernie_rna import ErnieRna
+from rnalm.models.ernie_rna import ErnieRna, pair_scores
 from rnalm.models.heads import within
 from rnalm.tokens.packing import PackedBatch, to_padded
 
@@ -50,20 +52,70 @@ class MapBlock(nn.Module):
         return x + self.conv2(F.relu(self.dropout(self.conv1(F.relu(self.bn1(x))))))
 
 
-class MapModel(nn.Module):
-    """ERNIE-RNA with a MapHead. maps: numbers of the attention heads that it reads; ValueError for one it has not."""
+def unscored() -> torch.Tensor:
+    """(6, 6): no token class pairs with another, none is masked."""
+    return torch.zeros_like(pair_scores())
 
-    def __init__(self, encoder: ErnieRna, maps: list[int], blocks: int, dropout: float):
+
+# Scores of token classes that a head can have its maps made with.
+PAIRS = {"scored": pair_scores, "none": unscored}
+
+
+def scores_of(pairs: str) -> Callable[[], torch.Tensor]:
+    """What PAIRS has of this name; ValueError where it has none."""
+    if pairs not in PAIRS:
+        raise ValueError(f"pairs {pairs!r}, which are none of {', '.join(PAIRS)}")
+    return PAIRS[pairs]
+
+
+class MapModel(nn.Module):
+    """ERNIE-RNA with a MapHead.
+
+    maps: numbers of the attention heads that it reads; ValueError for one it has not
+    pairs: a key of PAIRS. The official script of structures has `none` without saying so; what its weights were trained
+        with is not known
+    """
+
+    def __init__(self, encoder: ErnieRna, maps: list[int], blocks: int, dropout: float, pairs: str = "scored"):
         super().__init__()
         if missing := set(maps) - set(range(encoder.config.heads)):
             raise ValueError(f"maps {sorted(missing, key=str)} of {encoder.config.heads} attention heads")
-        self.encoder, self.maps = encoder, maps
+        self.encoder, self.maps, self.scores = encoder, maps, scores_of(pairs)
         self.head = MapHead(len(maps), blocks, dropout)
 
     def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
         """PackedBatch of whole sequences -> one (L, L) logit matrix per sequence of L nucleotides."""
         inside = self.encoder.tokeniser.nucleotides
-        return [self.head(levels[-1][self.maps, inside, inside]) for levels in self.encoder.logit_maps(batch)]
+        levels = self.encoder.logit_maps(batch, self.scores())
+        return [self.head(maps[-1][self.maps, inside, inside]) for maps in levels]
+
+
+class ZeroShotModel(nn.Module):
+    """ERNIE-RNA whose attention logits of one head are taken as those of pairs: nothing is trained.
+
+    Made for `unrolled` at 0.5, the decoder that it was published with (`ZERO_SHOT`).
+    map: number of the attention head in the last layer; the published one is 5
+    pairs: as of `MapModel`
+    ValueError for another encoder, a head that it has not, or another key.
+    """
+
+    def __init__(self, encoder: ErnieRna, map: int = 5, pairs: str = "scored"):
+        super().__init__()
+        if not isinstance(encoder, ErnieRna):
+            raise ValueError("only ERNIE-RNA is known to have pairs in an attention head")
+        if map not in range(encoder.config.heads):
+            raise ValueError(f"map {map!r} of {encoder.config.heads} attention heads")
+        self.encoder, self.map, self.scores = encoder, map, scores_of(pairs)
+
+    def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
+        """PackedBatch of whole sequences -> one (L, L) symmetric logit matrix per sequence of L nucleotides."""
+        inside = self.encoder.tokeniser.nucleotides
+        maps = (levels[-1][self.map, inside, inside] for levels in self.encoder.logit_maps(batch, self.scores()))
+        return [(logits + logits.T) / 2 for logits in maps]
+
+
+# What a directory says of such a model.
+ZERO_SHOT = {"kind": "zero_shot", "task": "structure", "decoder": "unrolled", "threshold": 0.5}
 
 
 class LoadHead(nn.Module):

@@ -4,7 +4,7 @@ from torch import nn
 
 from rnalm.errors import InputError
 from rnalm.models.encoder import Encoder
-from rnalm.models.ernie_rna_heads import LoadModel, MapModel
+from rnalm.models.ernie_rna_heads import LoadModel, MapModel, ZeroShotModel
 from rnalm.models.heads import ClassModel, PairModel, ScalarModel, TokenModel
 from rnalm.models.rnaret_heads import PlainPairModel, PositionModel
 
@@ -17,6 +17,7 @@ KINDS = {
     "positions": PositionModel,
     "maps": MapModel,
     "load": LoadModel,
+    "zero_shot": ZeroShotModel,
 }
 # Keys of a head that are no sizes of its model: what it was trained for, its decoder and the decoder's threshold.
 ABOUT = {"kind", "task", "decoder", "threshold"}
