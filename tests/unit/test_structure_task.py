@@ -118,13 +118,25 @@ def test_fractions_and_remainders(demo):
     assert {part: len(parts[part]) for part in parts} == {"test": 15, "valid": 7, "train": 77 - 22}
 
 
+def test_a_part_of_a_random_split_may_be_a_set_which_is_in_no_pool(demo):
+    records = [record for record in records_of.load(demo[0]).values() if record.family == "U2"]
+    sets = {"all": records[:70], "other": records[60:]}
+    settings = {"rule": "random", "valid": 7, "test": "other"}
+    with pytest.raises(InputError, match="'shared: drop'"):
+        splits.divide(sets, {"task": "structure", "splits": {"mixed": settings}}, 1)
+    parts = splits.random(sets, settings | {"shared": "drop"}, splits.key(1))[""]
+    assert parts["test"] == records[60:]
+    assert {record.id for part in ("train", "valid") for record in parts[part]} == {one.id for one in records[:60]}
+    assert len(parts["valid"]) in (6, 7)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
         ({"splits": {"family": {"rule": "family", "hold_out": "5S"}}}, "hold_out 5S.*tRNA"),
         ({"splits": {"family": {"rule": "family"}}}, "hold_out None"),
         ({"splits": {"random": {"rule": "random", "train": 60, "valid": 40, "test": 20000}}}, "20000 RNAs in test"),
-        ({"splits": {"random": {"rule": "random", "test": "TS0"}}}, "is no number"),
+        ({"splits": {"random": {"rule": "random", "test": "TS0"}}}, "test: TS0: is no set of the data"),
         ({"splits": {"given": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}}, "train: TR0"),
         ({"expected": {"U3": 22}}, "set U3 has 21 records where 22"),
         ({"families": {"tRNA_1415": "tRNA", "nope": "tRNA"}}, "families: nope: is no alignment.*tRNA_1415.*SSU_bact"),

@@ -42,6 +42,15 @@ def structure(name: str, sequence: str, brackets: str, where) -> Structure:
         raise InputError(where, str(error), "correct the record") from error
 
 
+def from_one(pairs: Iterable[tuple[int, int]], length: int, where) -> list[tuple[int, int]]:
+    """The pairs of a table that counts from 1; InputError naming `where` for a base that cannot be, or pairs twice."""
+    found = sorted((min(pair) - 1, max(pair) - 1) for pair in pairs)
+    bases = [base for pair in found for base in pair]
+    if len(set(bases)) < len(bases) or not all(0 <= base < length for base in bases):
+        raise InputError(where, f"pairs a base twice, or one outside of its {length} nt", "count positions from 1")
+    return found
+
+
 def read(path) -> list[Structure]:
     """The structures of a file; what its name ends in says its format. InputError names the file and what is wrong."""
     name = Path(uncompressed(path))

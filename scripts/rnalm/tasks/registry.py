@@ -3,9 +3,32 @@
 from collections.abc import Callable
 
 from rnalm.errors import InputError
-from rnalm.tasks import structure
+from rnalm.tasks import (
+    archive2,
+    mirna_target,
+    mrna_lncrna,
+    ncrna_family,
+    ribosome_load,
+    splice,
+    structure,
+    structure_sets,
+    table,
+    utr,
+)
 
-READERS = {**structure.READERS}
+MODULES = (
+    structure,
+    structure_sets,
+    archive2,
+    mirna_target,
+    mrna_lncrna,
+    table,
+    splice,
+    ribosome_load,
+    ncrna_family,
+    utr,
+)
+READERS = {name: read for module in MODULES for name, read in module.READERS.items()}
 
 
 def reader(name: str) -> Callable:

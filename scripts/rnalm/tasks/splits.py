@@ -1,6 +1,6 @@
 """How a split divides the records of a task into train, valid and test. Five rules:
 
-- `random`: parts of one shuffled pool;
+- `random`: parts of one shuffled pool; a part that names a set is that set;
 - `family`: one family is the test, the others make train and valid;
 - `given`:  the sets of the benchmark itself, for example those of published folds;
 - `folds`:  `folds` splits of one shuffled pool, `{name}_0` and so on: part i is the test, the part before it valid;
@@ -38,9 +38,12 @@ def divide(sets: dict[str, list[Record]], settings: dict, seed: int) -> dict[str
 
 
 def random(sets, settings: dict, purpose) -> dict[str, dict]:
-    """Parts of one pool, at most `cap` records of a family."""
-    hand = pool(learnable(pooled(sets, settings), settings), settings, purpose)
-    return {"": deal(hand, settings, ("test", "valid", "train"))}
+    """Parts of one pool, at most `cap` records of a family, and sets that parts name, which are not in the pool."""
+    named = {part: limited(sets, part, settings) for part in PARTS if isinstance(settings.get(part), str)}
+    others = [name for name in sets if name not in {settings[part] for part in named}]
+    hand = pool(learnable(pooled(sets, {"sets": others, **settings}), settings), settings, purpose)
+    parts = named | deal(hand, settings, [part for part in ("test", "valid", "train") if part not in named])
+    return {"": without_shared(parts) if settings.get("shared") == "drop" else parts}
 
 
 def family(sets, settings: dict, purpose) -> dict[str, dict]:
@@ -57,15 +60,7 @@ def family(sets, settings: dict, purpose) -> dict[str, dict]:
 
 def given(sets, settings: dict, purpose) -> dict[str, dict]:
     """The sets that `train`, `valid` and `test` name; the length limit holds for train and valid."""
-    for part in PARTS:
-        if settings.get(part) not in sets:
-            raise InputError(f"{part}: {settings.get(part)}", "is no set of the data", f"it has {', '.join(sets)}")
-    parts = {part: sets[settings[part]] for part in PARTS}
-    parts = {
-        "train": learnable(parts["train"], settings),
-        "valid": short(parts["valid"], settings.get("max_length")),
-        "test": testable(parts["test"], settings),
-    }
+    parts = {part: limited(sets, part, settings) for part in PARTS}
     return {"": without_shared(parts) if settings.get("shared") == "drop" else parts}
 
 
@@ -105,6 +100,16 @@ def pooled(sets: dict[str, list[Record]], settings: dict) -> list[Record]:
         if name not in sets:
             raise InputError(f"sets: {name}", "is no set of the data", f"it has {', '.join(sets)}")
     return unique(record for name in chosen for record in sets[name])
+
+
+def limited(sets: dict[str, list[Record]], part: str, settings: dict) -> list[Record]:
+    """The set that a part names, within the part's limits."""
+    if settings.get(part) not in sets:
+        raise InputError(f"{part}: {settings.get(part)}", "is no set of the data", f"it has {', '.join(sets)}")
+    records = sets[settings[part]]
+    if part == "test":
+        return testable(records, settings)
+    return learnable(records, settings) if part == "train" else short(records, settings.get("max_length"))
 
 
 def learnable(records: list[Record], settings: dict) -> list[Record]:

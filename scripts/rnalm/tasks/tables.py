@@ -3,12 +3,13 @@
 Columns stand between commas, or between tabs where the file's name says `.tsv`.
 """
 
+import csv
 import io
 
 import polars as pl
 
 from rnalm.errors import InputError
-from rnalm.sequences.compression import BROKEN, broken, open_binary
+from rnalm.sequences.compression import BROKEN, broken, open_binary, open_text
 from rnalm.structure.files import uncompressed
 
 MISSING = ["", "NA", "NaN", "nan"]  # how the tables write that there is no value
@@ -19,15 +20,22 @@ def read(path, columns: tuple[str, ...]) -> pl.DataFrame:
     """The columns of a file (also compressed), as in `parse`."""
     try:
         with open_binary(path) as handle:
-            separator = "\t" if uncompressed(path).endswith(".tsv") else ","
-            return parse(handle.read(), columns, path, separator)
+            return parse(handle.read(), columns, path, separator(path))
     except BROKEN as error:
         raise broken(path, "it breaks off", error) from error
 
 
 def names(path) -> list[str]:
     """The names of a table's columns."""
-    return read(path, ()).columns[1:]
+    try:
+        with open_text(path) as handle:
+            return next(csv.reader(handle, delimiter=separator(path)), [])
+    except BROKEN as error:
+        raise broken(path, "it breaks off", error) from error
+
+
+def separator(path) -> str:
+    return "\t" if uncompressed(path).endswith(".tsv") else ","
 
 
 def parse(content: bytes, columns: tuple[str, ...], where, separator: str = ",") -> pl.DataFrame:
