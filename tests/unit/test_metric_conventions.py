@@ -13,12 +13,6 @@ from rnalm.tasks.scores import classification, regression, structure
 from rnalm.tasks.scores.coding import coding_score
 from scipy.special import softmax
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:An input array is constant",
-    "ignore:A single label was found",
-    "ignore:y_pred contains classes not in y_true",
-)
-
 # Structure
 
 

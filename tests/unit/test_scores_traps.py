@@ -6,8 +6,6 @@ import pytest
 from rnalm.tasks.scores import classification, positions, regression, structure
 from rnalm.tasks.scores.coding import coding_score, is_cropped_messenger, is_messenger
 
-pytestmark = pytest.mark.filterwarnings("ignore:A single label was found")
-
 
 def yes_or_no(true, logits):
     names = ["yes" if label else "no" for label in true]

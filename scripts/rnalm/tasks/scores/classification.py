@@ -12,26 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 from scipy.special import softmax
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    matthews_corrcoef,
-    precision_recall_fscore_support,
-    roc_auc_score,
-)
 
-from rnalm.tasks.scores.resampling import areas, ranks, ratio
+from rnalm.tasks.scores.resampling import areas, once, ranks, ratio
 
 QUANTITIES = ("precision", "recall", "f1")
 YES_OR_NO = ["no", "yes"]
 
 
 def metrics(items: pl.DataFrame) -> dict[str, float]:
-    """{metric: value} of the items: `binary` of a yes or no, else `multiclass`."""
-    classes, true, logits = columns(items)
-    if sorted(classes) == YES_OR_NO:
-        return binary(true == classes.index("yes"), preference(logits, classes))
-    return multiclass(true, logits)
+    """{metric: value} of the items: those of `binary` of a yes or no, else those of `multiclass`."""
+    return once(weighted(items), items.height)
 
 
 def weighted(items: pl.DataFrame):
@@ -39,8 +29,8 @@ def weighted(items: pl.DataFrame):
     classes, true, logits = columns(items)
     if sorted(classes) == YES_OR_NO:
         chosen = preference(logits, classes)
-        return weighted_yes_or_no(true == classes.index("yes"), chosen > 0, chosen)
-    return weighted_multiclass(true, logits)
+        return yes_or_no(true == classes.index("yes"), chosen > 0, chosen)
+    return several(true, logits)
 
 
 def columns(items: pl.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -65,37 +55,15 @@ def binary(true, logits) -> dict[str, float]:
     true, logits = np.asarray(true), np.asarray(logits, dtype=float)
     if true.shape != logits.shape or true.ndim != 1 or not len(true) or not np.isin(true, (0, 1)).all():
         raise ValueError(f"labels 0 and 1 are compared with as many logits, not {true.shape, logits.shape}")
-    return yes_or_no(true, logits > 0, logits)
+    return once(yes_or_no(true, logits > 0, logits), len(true))
 
 
-def yes_or_no(true, predicted, ranking) -> dict[str, float]:
-    """As `binary`, of decisions (items,) that are given, and of what ranks the items."""
-    true, predicted = np.asarray(true, dtype=int), np.asarray(predicted, dtype=int)
-    found = {"accuracy": accuracy_score(true, predicted), "mcc": matthews_corrcoef(true, predicted)}
-    values = precision_recall_fscore_support(true, predicted, average="binary", zero_division=0)
-    found |= dict(zip(QUANTITIES, values[:3], strict=True))
-    found |= percentages(found["accuracy"], found["precision"], found["recall"])
-    found |= averaged(true, predicted, [0, 1])
-    both = len(np.unique(true)) == 2
-    found["auroc"] = roc_auc_score(true, ranking) if both else np.nan
-    found["auprc"] = average_precision_score(true, ranking) if both else np.nan
-    return {name: float(value) for name, value in found.items()}
-
-
-def percentages(accuracy: float, precision: float, recall: float) -> dict[str, float]:
-    """Rounded to 2 decimals, and F1 from what was rounded, as RiNALMo has its splice scores."""
-    precision, recall = round(100 * precision, 2), round(100 * recall, 2)
-    f1 = round(2 * precision * recall / (precision + recall), 2) if precision + recall else 0.0
-    rounded = {"accuracy": round(100 * accuracy, 2), "precision": precision, "recall": recall, "f1": f1}
-    return {f"{name}_percent": value for name, value in rounded.items()}
-
-
-def weighted_yes_or_no(true, predicted, ranking):
-    """As `weighted`; metrics of `yes_or_no`."""
+def yes_or_no(true, predicted, ranking):
+    """As `weighted`, with the metrics of `binary`, of decisions that are given and of what ranks the items."""
     true, predicted = np.asarray(true, dtype=bool), np.asarray(predicted, dtype=bool)
     table, order = confusion(true[:, None] == [False, True], predicted[:, None] == [False, True]), ranks(ranking)
 
-    def statistic(weights):
+    def of_resamples(weights):
         hits, found, real = table(weights)
         overall = decisions(hits, found, real)
         own = [ratio(hits, found)[:, 1], ratio(hits, real)[:, 1], ratio(2 * hits, found + real)[:, 1]]
@@ -107,7 +75,15 @@ def weighted_yes_or_no(true, predicted, ranking):
             **dict(zip(("auroc", "auprc"), areas(weights, *order, true), strict=True)),
         }
 
-    return statistic
+    return of_resamples
+
+
+def percentages(accuracy: float, precision: float, recall: float) -> dict[str, float]:
+    """Rounded to 2 decimals, and F1 from what was rounded, as RiNALMo has its splice scores."""
+    precision, recall = round(100 * precision, 2), round(100 * recall, 2)
+    f1 = round(2 * precision * recall / (precision + recall), 2) if precision + recall else 0.0
+    rounded = {"accuracy": round(100 * accuracy, 2), "precision": precision, "recall": recall, "f1": f1}
+    return {f"{name}_percent": value for name, value in rounded.items()}
 
 
 def multiclass(true, logits) -> dict[str, float]:
@@ -120,31 +96,24 @@ def multiclass(true, logits) -> dict[str, float]:
     true, logits = np.asarray(true), np.asarray(logits, dtype=float)
     if logits.ndim != 2 or logits.shape[1] < 2 or true.shape != logits.shape[:1] or not len(true):
         raise ValueError(f"classes are compared with a row of logits each, not {true.shape, logits.shape}")
-    classes = np.arange(logits.shape[1])
-    if not np.isin(true, classes).all():
-        raise ValueError(f"a class is not one of the {len(classes)} of the head")
-    predicted, probabilities = logits.argmax(axis=1), softmax(logits, axis=1)
-    found = {"accuracy": accuracy_score(true, predicted), "mcc": matthews_corrcoef(true, predicted)}
-    found |= averaged(true, predicted, classes)
-    every, one_hot = len(np.unique(true)) == len(classes), true[:, None] == classes
-    found["macro_auroc"] = roc_auc_score(one_hot, probabilities, average="macro") if every else np.nan
-    found["macro_auprc"] = average_precision_score(one_hot, probabilities, average="macro") if every else np.nan
-    return {name: float(value) for name, value in found.items()}
+    if not np.isin(true, np.arange(logits.shape[1])).all():
+        raise ValueError(f"a class is not one of the {logits.shape[1]} of the head")
+    return once(several(true, logits), len(true))
 
 
-def weighted_multiclass(true, logits):
-    """As `weighted`; metrics of `multiclass`."""
+def several(true, logits):
+    """As `weighted`, with the metrics of `multiclass`."""
     probabilities, classes = softmax(logits, axis=1), np.arange(logits.shape[1])
     one_hot = true[:, None] == classes
     table = confusion(one_hot, logits.argmax(axis=1)[:, None] == classes)
     orders = [ranks(column) for column in probabilities.T]
 
-    def statistic(weights):
+    def of_resamples(weights):
         each = [areas(weights, *order, one_hot[:, number]) for number, order in enumerate(orders)]
         auroc, auprc = np.mean(each, axis=0)
         return decisions(*table(weights)) | {"macro_auroc": auroc, "macro_auprc": auprc}
 
-    return statistic
+    return of_resamples
 
 
 def confusion(true, predicted):
@@ -157,7 +126,10 @@ def confusion(true, predicted):
 
 
 def decisions(hits, found, real) -> dict[str, np.ndarray]:
-    """Accuracy, Matthews correlation and the averages over classes, (draws,) each, from `confusion`."""
+    """Accuracy, Matthews correlation and the averages over classes, (draws,) each, from `confusion`.
+
+    The correlation is Gorodkin's for several classes (Computational Biology and Chemistry 28:367, 2004).
+    """
     total, right = real.sum(axis=1), hits.sum(axis=1)
     accuracy = right / total
     spread = [total**2 - (side**2).sum(axis=1) for side in (found, real)]
@@ -169,17 +141,10 @@ def decisions(hits, found, real) -> dict[str, np.ndarray]:
     return {"accuracy": accuracy, "mcc": correlation} | averages
 
 
-def averaged(true, predicted, classes: Sequence[int]) -> dict[str, float]:
-    """Macro, weighted and micro precision, recall and F1 over `classes`; 0 where there is no denominator."""
-    found = {}
-    for way in ("macro", "weighted", "micro"):
-        values = precision_recall_fscore_support(true, predicted, labels=classes, average=way, zero_division=0)[:3]
-        found |= {f"{way}_{name}": value for name, value in zip(QUANTITIES, values, strict=True)}
-    return found
-
-
 def per_class(true, predicted, names: Sequence[str]) -> pl.DataFrame:
     """A row per class, in the order of their numbers: class, precision, recall, f1, n (how many are true)."""
-    numbers = range(len(names))
-    values = precision_recall_fscore_support(true, predicted, labels=numbers, average=None, zero_division=0)
+    classes = np.arange(len(names))
+    table = confusion(*(np.asarray(side)[:, None] == classes for side in (true, predicted)))
+    hits, found, real = (side[0] for side in table(np.ones((1, len(true)))))
+    values = (ratio(hits, found), ratio(hits, real), ratio(2 * hits, found + real), real.astype(int))
     return pl.DataFrame({"class": list(names), **dict(zip((*QUANTITIES, "n"), values, strict=True))})

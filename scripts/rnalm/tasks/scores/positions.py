@@ -14,7 +14,7 @@ import polars as pl
 from rnalm.tasks.scores import classification
 from rnalm.tasks.scores.classification import QUANTITIES
 from rnalm.tasks.scores.coding import LEAST, coding_score, is_cropped_messenger, is_messenger
-from rnalm.tasks.scores.resampling import ratio
+from rnalm.tasks.scores.resampling import once, ratio
 
 CROPPED = ("accuracy", *QUANTITIES)
 RULES = (is_messenger, is_cropped_messenger)
@@ -22,24 +22,20 @@ RULES = (is_messenger, is_cropped_messenger)
 
 def metrics(items: pl.DataFrame) -> dict[str, float]:
     """{metric: value}; ValueError if there is no RNA."""
-    scores, truths, counts = columns(items)
-    whole, cropped = (classification.yes_or_no(true, scores >= LEAST, scores) for true in truths)
-    of_nucleotides = nucleotides(counts.sum(axis=0, keepdims=True))
-    whole |= {f"cropped_{name}": cropped[name] for name in CROPPED}
-    return whole | {name: float(value[0]) for name, value in of_nucleotides.items()}
+    return once(weighted(items), items.height)
 
 
 def weighted(items: pl.DataFrame):
     """A function of weights (draws, items), how often each RNA was drawn, to {metric: (draws,)}, as `metrics`."""
     scores, truths, counts = columns(items)
-    each = [classification.weighted_yes_or_no(true, scores >= LEAST, scores) for true in truths]
+    each = [classification.yes_or_no(true, scores >= LEAST, scores) for true in truths]
 
-    def statistic(weights):
+    def of_resamples(weights):
         whole, cropped = (one(weights) for one in each)
         whole |= {f"cropped_{name}": cropped[name] for name in CROPPED}
         return whole | nucleotides(weights @ counts)
 
-    return statistic
+    return of_resamples
 
 
 def columns(items: pl.DataFrame) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:

@@ -8,10 +8,8 @@ Items are a table with the columns true and predicted, in the unit of the measur
 
 import numpy as np
 import polars as pl
-from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from rnalm.tasks.scores.resampling import mean_ranks, moments, ranks
+from rnalm.tasks.scores.resampling import mean_ranks, moments, once, ranks
 
 
 def metrics(items: pl.DataFrame) -> dict[str, float]:
@@ -20,43 +18,8 @@ def metrics(items: pl.DataFrame) -> dict[str, float]:
 
 
 def weighted(items: pl.DataFrame):
-    """A function of weights (draws, items), how often each item was drawn, to {metric: (draws,)}, as `scores`.
-
-    Ranks are those within a resample.
-    """
-    true, predicted = (items[name].to_numpy().astype(float) for name in ("true", "predicted"))
-    error, clamped = predicted - true, np.maximum(predicted, 0) - true
-    # From the median, so that constants become exactly 0.
-    left, right = true - np.median(true), predicted - np.median(predicted)
-    orders = ranks(true), ranks(predicted)
-
-    def statistic(weights):
-        n = weights.sum(axis=1)
-        (spread, left_sum), (right_spread, right_sum) = moments(weights, left), moments(weights, right)
-        shared = weights @ (left * right) - left_sum * right_sum / n
-        squares = weights @ error**2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r2, pearson = 1 - squares / spread, shared / np.sqrt(spread * right_spread)
-        return {
-            "r2": r2,
-            "pearson": pearson,
-            "pearson_r2": pearson**2,
-            "spearman": weighted_spearman(weights, *orders),
-            "mae": weights @ np.abs(error) / n,
-            "clamped_mae": weights @ np.abs(clamped) / n,
-            "mse": squares / n,
-        }
-
-    return statistic
-
-
-def weighted_spearman(weights, true, predicted) -> np.ndarray:
-    """(draws,) the correlation of the ranks within each resample. true, predicted: their `ranks`."""
-    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2
-    left, right = mean_ranks(weights, *true) - middle, mean_ranks(weights, *predicted) - middle
-    shared, spread, other = ((weights * a * b).sum(axis=1) for a, b in ((left, right), (left, left), (right, right)))
-    with np.errstate(invalid="ignore"):
-        return shared / np.sqrt(spread * other)
+    """A function of weights (draws, items), how often each item was drawn, to {metric: (draws,)}, as `metrics`."""
+    return statistic(items["true"].to_numpy().astype(float), items["predicted"].to_numpy().astype(float))
 
 
 def scores(true, predicted) -> dict[str, float]:
@@ -69,17 +32,40 @@ def scores(true, predicted) -> dict[str, float]:
         raise ValueError(
             f"two equally long rows of at least two numbers are compared, not {true.shape, predicted.shape}"
         )
-    pearson = pearsonr(true, predicted).statistic
-    # scikit-learn's own answer for a constant truth would be 0 or 1.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2 = r2_score(true, predicted, force_finite=False)
-    found = {
-        "r2": r2,
-        "pearson": pearson,
-        "pearson_r2": pearson**2,
-        "spearman": spearmanr(true, predicted).statistic,
-        "mae": mean_absolute_error(true, predicted),
-        "clamped_mae": mean_absolute_error(true, np.maximum(predicted, 0)),
-        "mse": mean_squared_error(true, predicted),
-    }
-    return {name: float(value) for name, value in found.items()}
+    return once(statistic(true, predicted), len(true))
+
+
+def statistic(true: np.ndarray, predicted: np.ndarray):
+    """As `weighted`, of two rows of numbers. Ranks are those within a resample."""
+    error, clamped = predicted - true, np.maximum(predicted, 0) - true
+    # From the median, so that constants become exactly 0.
+    left, right = true - np.median(true), predicted - np.median(predicted)
+    orders = ranks(true), ranks(predicted)
+
+    def of_resamples(weights):
+        n = weights.sum(axis=1)
+        (spread, left_sum), (right_spread, right_sum) = moments(weights, left), moments(weights, right)
+        shared = weights @ (left * right) - left_sum * right_sum / n
+        squares = weights @ error**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2, pearson = 1 - squares / spread, shared / np.sqrt(spread * right_spread)
+        return {
+            "r2": r2,
+            "pearson": pearson,
+            "pearson_r2": pearson**2,
+            "spearman": spearman(weights, *orders),
+            "mae": weights @ np.abs(error) / n,
+            "clamped_mae": weights @ np.abs(clamped) / n,
+            "mse": squares / n,
+        }
+
+    return of_resamples
+
+
+def spearman(weights, true, predicted) -> np.ndarray:
+    """(draws,) the correlation of the ranks within each resample. true, predicted: their `ranks`."""
+    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2
+    left, right = mean_ranks(weights, *true) - middle, mean_ranks(weights, *predicted) - middle
+    shared, spread, other = ((weights * a * b).sum(axis=1) for a, b in ((left, right), (left, left), (right, right)))
+    with np.errstate(invalid="ignore"):
+        return shared / np.sqrt(spread * other)

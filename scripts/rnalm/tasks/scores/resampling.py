@@ -1,6 +1,6 @@
 """Parts of metrics of many resamples at once: how often each item was drawn stands for the items drawn.
 
-weights: (draws, items), whole numbers as float64
+weights: (draws, items), whole numbers as float64; a statistic is a function of them to {metric: (draws,)}
 Everything is sorted once; a resample costs one pass over the items in that order.
 """
 
@@ -9,6 +9,11 @@ import numpy as np
 
 # A weighted variance below this part of the mean square is rounding of one that is zero.
 ROUNDING = 1e-12
+
+
+def once(statistic, items: int) -> dict[str, float]:
+    """{metric: value} of the items themselves, each counted once."""
+    return {name: float(values[0]) for name, values in statistic(np.ones((1, items))).items()}
 
 
 def ratio(over, under) -> np.ndarray:

@@ -13,7 +13,7 @@ import polars as pl
 
 from rnalm.structure import score
 from rnalm.structure.metrics import one_off, ordered
-from rnalm.tasks.scores.resampling import medians, ratio
+from rnalm.tasks.scores.resampling import medians, once, ratio
 
 QUANTITIES = ("precision", "recall", "f1")
 NEAR = {"": set, "relaxed_": one_off}
@@ -42,7 +42,7 @@ def metrics(items: pl.DataFrame) -> dict[str, float]:
     """{"f1": mean, "median_relaxed_f1": median, "pooled_precision": ...}, all 24; ValueError if there is no RNA."""
     if items.is_empty():
         raise ValueError("an average needs at least one RNA")
-    return {name: float(value[0]) for name, value in weighted(items)(np.ones((1, items.height))).items()}
+    return once(weighted(items), items.height)
 
 
 def weighted(items: pl.DataFrame):
@@ -52,7 +52,7 @@ def weighted(items: pl.DataFrame):
     lengths = items["length"].to_numpy().astype(float)
     counts = items.select(COUNTS).to_numpy().astype(float)
 
-    def statistic(weights):
+    def of_resamples(weights):
         means = weights @ scores / weights.sum(axis=1, keepdims=True)
         by_length = weights @ (lengths[:, None] * scores) / (weights @ lengths)[:, None]
         sums = dict(zip(COUNTS, (weights @ counts).T, strict=True))
@@ -66,4 +66,4 @@ def weighted(items: pl.DataFrame):
             found |= {f"pooled_{match}{name}": values for name, values in zip(QUANTITIES, pooled, strict=True)}
         return found
 
-    return statistic
+    return of_resamples
