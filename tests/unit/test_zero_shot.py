@@ -12,6 +12,8 @@ from rnalm.structure.files import read
 from rnalm.structure.published import unrolled
 from rnalm.tokens.ernie_rna import TOKENISER
 from rnalm.tokens.packing import pack
+from rnalm.training.finetuning import Settings, finetune
+from rnalm.training.starts import begin
 from small_models import encoder, ernie_rna, transfer_rnas
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
@@ -92,3 +94,14 @@ def test_a_directory_of_such_a_model_is_read_back(tmp_path):
 def test_what_cannot_be_read_off_is_one_line(made, choices, problem):
     with pytest.raises(InputError, match=problem):
         finetuned.build(made(), {**ZERO_SHOT, **choices})
+
+
+@pytest.mark.parametrize(("start", "pairs"), [("zeroshot", "scored"), ("zeroshot_p0", "none")])
+def test_a_start_that_trains_nothing(start, pairs):
+    settings = Settings(epochs=3, batch_size=1, learning_rate=1e-3, unfreeze={0: ["head"]})
+    before = ernie_rna().state_dict()
+    model, head, settings = begin(start, ernie_rna(), {"kind": "pairs", "width": 8, "blocks": 1}, settings, seed=1)
+    result = finetune(model, head, list(transfer_rnas()[:2]), list(transfer_rnas()[:2]), settings, seed=1)
+    assert not result.history and model.scores().any() == (pairs == "scored")
+    assert (head["decoder"], head["threshold"]) == ("unrolled", 0.5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.encoder.state_dict().items())

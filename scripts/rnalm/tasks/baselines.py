@@ -1,11 +1,9 @@
 """Baselines of a task: `trivial` (the commonest class, the mean, no pair), and for structures the methods of folding."""
 
 from rnalm.errors import InputError
-from rnalm.structure.folding import FOLDERS
+from rnalm.structure.folding import FOLDERS, TITLES
 from rnalm.tasks import kinds
 from rnalm.tasks.records import Record
-
-TITLES = {"rnafold": "RNAfold"}
 
 
 def title(name: str) -> str:

@@ -6,6 +6,7 @@
 - `random`:     the same network from fresh weights, by the same schedule
 - `onehot`, `kmer`: the same head on nucleotides and on k-mers (`models.features`)
 - `zeroshot`:   nothing is trained; base pairs are read off the attention maps (ERNIE-RNA)
+- `zeroshot_p0`: the same with all of the model's scores of pairs 0, which is what the published script gives it
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from torch import nn
 
 from rnalm.models import finetuned, registry
 from rnalm.models.encoder import Encoder
+from rnalm.models.ernie_rna_heads import ZERO_SHOT
 from rnalm.randomness import key
 from rnalm.training.finetuning import Settings
 
@@ -65,9 +67,14 @@ def features(family: str):
     return start
 
 
-def zeroshot(encoder, head: dict, settings: Settings, reseed: Callable):
-    head = {"kind": "zero_shot"}
-    return finetuned.build(encoder, head), head, replace(settings, epochs=0)
+def zeroshot(**choices):
+    """choices: `pairs` of `ZeroShotModel`."""
+
+    def start(encoder, head: dict, settings: Settings, reseed: Callable):
+        head = {**ZERO_SHOT, **choices}
+        return finetuned.build(encoder, head), head, replace(settings, epochs=0, unfreeze={0: []})
+
+    return start
 
 
 STARTS = {
@@ -77,5 +84,6 @@ STARTS = {
     "random": random,
     "onehot": features("onehot"),
     "kmer": features("kmer"),
-    "zeroshot": zeroshot,
+    "zeroshot": zeroshot(),
+    "zeroshot_p0": zeroshot(pairs="none"),
 }
