@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rnalm.corpus import leakage
 from rnalm.errors import InputError
 from rnalm.evaluation.strata import STRATA, stratified, stratum
 from rnalm.tasks.scores import regression
@@ -97,6 +98,25 @@ def test_other_splits_and_parts_are_not_looked_at():
     ]
     table = stratified(PREDICTIONS, pl.concat(tables), CELL, regression, 42)
     assert value(table, stratum="1")["n"] == 1
+
+
+def test_nearest_relatives_as_the_leakage_stage_writes_them():
+    items = pl.DataFrame({"id": ["rna0", "rna1", "rna2", "rna3"], "digest": list("abcd"), "length": [50] * 4})
+    items = items.with_columns(split=pl.lit("human"), part=pl.lit("test"))
+    hits = pl.LazyFrame(
+        {
+            "query": ["a", "a", "b", "c"],
+            "hit": ["x", "y", "x", "z"],
+            "strand": ["forward"] * 4,
+            "identity": [0.65, 0.95, 1.0, 0.99],
+            "coverage": [1.0, 0.9, 1.0, 0.5],
+        }
+    )
+    table = stratified(predictions(4), leakage.nearest_relatives(items, "corpus", hits, 0.8), CELL, regression, 1)
+    forward = table.filter(strand="forward", metric="mae").select("stratum", "n").rows()
+    # The nearest of a has 0.95, that of c covers too little of it, d has none.
+    assert dict(forward) == {"none": 2, "below 0.7": 0, "0.7-0.9": 0, "0.9-1": 1, "1": 1, "all": 4}
+    assert value(table, strand="reverse", stratum="none")["n"] == 4
 
 
 def test_item_that_was_not_searched_is_refused():

@@ -14,6 +14,11 @@ HEAD = """# Metrics
 
 What stands in the tables, and how each paper scores. Numbers of different conventions cannot be compared, so each has a
 name of its own. Made from `scripts/rnalm/evaluation/metrics.yaml` by `python -m rnalm.evaluation.cards`.
+
+`ci_low` and `ci_high` are the 95 % percentile interval of 1,000 bootstrap resamples of the test items (RNAs, windows,
+pairs of molecules), which are the same for all models of a test set. With several seeds, each resample is scored for
+all and averaged, so the interval says what other test items would change, not what other seeds would. Resamples in
+which a metric is not defined, such as a ranking of items of one class, are left out.
 """
 
 
