@@ -1,27 +1,23 @@
-"""Families of non-coding RNAs: nRC's FASTA files, the selection of 88 families from R's file, boundary noise."""
+"""Families of non-coding RNAs: the selection of 88 families from R's file, boundary noise; nRC's 13 types."""
 
-import gzip
+import json
 import random
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
+import yaml
 from real_data import from_data
+from rnalm import provenance
 from rnalm.errors import InputError
-from rnalm.tasks import families, ncrna_family, splits
+from rnalm.tasks import dataset, families, ncrna_family, rda, splits
 from rnalm.tasks.records import Record
 
+ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 RFAM = {"source": {"name": "rfam_novel"}, "data": {}}
-NRC = {"source": {"name": "nrc"}, "data": {"valid_from": "dataset_Rfam_6320_13classes"}}
+NRC = yaml.safe_load((ROOT / "config" / "tasks" / "nrc.yaml").read_text())
 TRAIN, TEST = "dataset_Rfam_6320_13classes", "dataset_Rfam_validated_2600_13classes"
-
-
-def fasta(folder: Path, name: str, records) -> Path:
-    path = folder / f"{name}.fasta.gz"
-    path.write_bytes(gzip.compress("".join(f">{header}\n{sequence}\n" for header, sequence in records).encode()))
-    return path
 
 
 def rnas(part: str, family: str, number: int, lengths, letters="ACGT") -> list[Record]:
@@ -107,6 +103,17 @@ def test_families_of_rs_file(few):
     assert all(by_id[record.id] == record for record in sets["train"]), "copies are one record several times"
 
 
+@pytest.mark.parametrize("name", ["ncrna_family", "ncrna_family_noisy"])
+def test_the_shipped_configs_make_one_split(few, tmp_path, name):
+    settings = yaml.safe_load((ROOT / "config" / "tasks" / f"{name}.yaml").read_text())
+    settings |= {"expected": {}, "data": settings["data"] | {"families": 3}}
+    outputs = [provenance.describe(DATA / "families_v3.RDa", tmp_path)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"inputs": [], "outputs": outputs}))
+    _, counts = dataset.build(settings, tmp_path / "manifest.json", 42, tmp_path / "data")
+    (split,) = settings["splits"]
+    assert [counts[f"{split}.{part}"] for part in ("train", "valid", "test")] == [36, 7, 6]
+
+
 def test_class_set_size_is_checked(few):
     with pytest.raises(InputError, match="gives 3 families where 88 are expected"):
         ncrna_family.from_rda([DATA / "families_v3.RDa"], {**RFAM, "data": {"families": 88}})
@@ -146,48 +153,43 @@ def test_boundary_noise_is_seeded_and_differs_between_copies(few):
     assert len({record.sequence for record in copies}) == len(copies) > 1
 
 
+def test_an_rna_of_the_test_is_not_trained_on_in_other_noise(few, monkeypatch):
+    sets = {name: list(rnas) for name, rnas in rda.read_string_sets(DATA / "families_v3.RDa").items()}
+    (family, sequence), *_ = sets["x_test"]
+    sets["x_train"].append((family, sequence))
+    sets["x_val"].append((family, sequence))
+    monkeypatch.setattr(ncrna_family, "read_string_sets", lambda path: sets)
+    made = ncrna_family.from_rda([DATA / "families_v3.RDa"], {**RFAM, "data": {"noise": 200}})
+    holders = {part: [r for r in records if sequence in r.sequence] for part, records in made.items()}
+    assert {part: len(records) for part, records in holders.items()} == {"train": 0, "valid": 0, "test": 1}
+
+
 def test_noise_of_all_parts_does_not_depend_on_their_order():
     records = rnas("train", "A", 5, [60])
     forward, backward = ncrna_family.noisy(records, 200), ncrna_family.noisy(records[::-1], 200)
     assert forward == backward[::-1]
 
 
-def test_label_is_the_last_word_of_the_header(tmp_path):
-    path = fasta(tmp_path, "types", [("RF00001_AF095839_1_346-228 5S_rRNA", "gcgu"), ("RF1 a b CD-box", "ACGT")])
-    (records,) = ncrna_family.from_fasta([path], {"source": {"name": "nrc"}}).values()
-    found = [(record.id, record.label, record.sequence) for record in records]
-    assert found == [("RF00001_AF095839_1_346-228", "5S_rRNA", "GCGT"), ("RF1", "CD-box", "ACGT")]
-    with pytest.raises(InputError, match="valid_from: dataset_Rfam_6320_13classes: is no set of the data"):
-        ncrna_family.from_fasta([path], NRC)
-    with pytest.raises(InputError, match=r"types.fasta.gz, record RF00001: has no label"):
-        ncrna_family.from_fasta([fasta(tmp_path, "types", [("RF00001", "ACGT")])], {"source": {"name": "nrc"}})
-
-
-def test_a_tenth_of_the_training_rnas_is_chosen_by_sequence_alone():
-    records = rnas("train", "A", 2000, [60])
-    parts = ncrna_family.with_valid(records, "set")
-    assert 150 < len(parts["valid"]) < 250
-    assert sorted(parts["set"] + parts["valid"], key=records.index) == records
-    again = ncrna_family.with_valid(records[::-1][:1000], "set")["valid"]
-    assert set(again) == set(parts["valid"]) & set(records[1000:])
-
-
 @pytest.fixture(scope="module")
 def nrc():
-    return ncrna_family.from_fasta(sorted(from_data("ncrna_family").glob("*.fasta.gz")), NRC)
+    return dataset.read(sorted(from_data("ncrna_family").glob("*.fasta.gz")), NRC)
+
+
+def test_label_is_the_last_word_of_an_nrc_header_and_the_family_its_beginning(nrc):
+    first = nrc[TRAIN][0]
+    assert (first.id, first.family, first.label) == ("RF00001_AF095839_1_346-228", "RF00001", "5S_rRNA")
+    assert first.sequence.startswith("GCGTACGGCCATACTATGGGGAATACACC")
 
 
 def test_nrc_has_13_types_500_per_type_in_training(nrc):
-    counts = Counter(record.label for name in (TRAIN, "valid") for record in nrc[name])
+    counts = Counter(record.label for record in nrc[TRAIN])
     assert len(counts) == 13 and set(counts.values()) == {500, 320} and counts["IRES"] == 320
-    assert {name: len(records) for name, records in nrc.items()} == {TRAIN: 5673, "valid": 647, TEST: 2600}
-    assert {record.label for record in nrc[TEST]} == set(counts)
+    assert Counter(record.label for record in nrc[TEST]) == dict.fromkeys(counts, 200)
+    assert {name: len(records) for name, records in nrc.items()} == NRC["expected"]
 
 
 def test_nrc_shares_347_sequences_between_training_and_test_which_its_split_drops(nrc):
     test = {record.sequence for record in nrc[TEST]}
-    assert sum(record.sequence in test for name in (TRAIN, "valid") for record in nrc[name]) == 347
-    rule = {"train": TRAIN, "valid": "valid", "test": TEST, "shared": "drop"}
-    (parts,) = splits.given(nrc, rule, np.uint64(0)).values()
-    splits.check_disjoint(parts, "nrc")
+    assert sum(record.sequence in test for record in nrc[TRAIN]) == 347
+    (parts,) = splits.divide(nrc, NRC, 42).values()
     assert (len(parts["train"]) + len(parts["valid"]), len(parts["test"])) == (6320 - 347, 2600)

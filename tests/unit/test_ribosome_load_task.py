@@ -1,4 +1,4 @@
-"""Mean ribosome load: GSE114002 by the rules of RiNALMo and of ERNIE-RNA, Smart5UTR's tables, roles of the sets."""
+"""Mean ribosome load: GSE114002 by the rules of RiNALMo and of ERNIE-RNA, roles of the sets; Smart5UTR's table."""
 
 import gzip
 import io
@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from real_data import from_data
 from rnalm.errors import InputError
-from rnalm.sequences.alphabet import normalise
-from rnalm.tasks import ribosome_load, splits
+from rnalm.tasks import dataset, ribosome_load, splits
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = {"source": {"name": "gse114002"}}
 PER_LENGTH = 3
 
@@ -165,22 +166,11 @@ def test_a_table_without_a_column_or_another_archive_is_one_line(tmp_path, rows)
         ribosome_load.rinalmo([tmp_path / "empty.tar"], SETTINGS)
 
 
-def test_a_table_of_utrs_is_a_set(tmp_path):
-    (tmp_path / "mine.csv").write_text(",utr,total,rl\n0,acgu,1,5.5\n1,GGCC,2,-0.5\n")
-    ((name, records),) = ribosome_load.from_tables([tmp_path / "mine.csv"], SETTINGS).items()
-    assert (name, [(r.id, r.sequence, r.label) for r in records]) == (
-        "mine",
-        [("utr_2", "ACGT", 5.5), ("utr_3", "GGCC", -0.5)],
-    )
-    (tmp_path / "mine.csv").write_text("utr,total,rl\nACGT,1,\n")
-    with pytest.raises(InputError, match=r"mine.csv, line 2: has no value in column 'rl'"):
-        ribosome_load.from_tables([tmp_path / "mine.csv"], SETTINGS)
-
-
-def test_real_utrs_are_20000_of_50_nt(few):
-    path = from_data("mrl/egfp_m1pseudo_2.testdata20k.csv.gz")
-    (records,) = ribosome_load.from_tables([path], SETTINGS).values()
-    assert (len(records), len(utrs(records)), Counter(r.length for r in records)) == (20_000, 20_000, {50: 20_000})
+def test_smart5utrs_real_table_needs_no_reader_of_its_own():
+    settings = yaml.safe_load((ROOT / "config" / "tasks" / "ribosome_load_50nt.yaml").read_text())
+    sets = dataset.read([from_data("mrl/egfp_m1pseudo_2.testdata20k.csv.gz")], settings)
+    assert {name: len(records) for name, records in sets.items()} == settings["expected"]
+    (records,) = sets.values()
+    assert (len(utrs(records)), Counter(r.length for r in records)) == (20_000, {50: 20_000})
     loads = [record.label for record in records]
     assert (round(min(loads), 2), round(max(loads), 2), round(sum(loads) / len(loads), 2)) == (0.86, 7.83, 5.62)
-    assert all(record.sequence == normalise(record.sequence) for record in records[:100])

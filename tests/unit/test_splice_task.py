@@ -2,17 +2,21 @@
 
 import gzip
 import io
+import json
 import random
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from real_data import from_data
+from rnalm import provenance
 from rnalm.errors import InputError
-from rnalm.tasks import archives, splice
+from rnalm.tasks import archives, dataset, splice
 from sklearn.model_selection import StratifiedKFold
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = {"source": {"name": "spliceator"}, "data": {"site": "donor"}}
 LETTERS = random.Random(7)
 
@@ -91,6 +95,17 @@ def test_donor_and_acceptor_are_two_data_sets(tmp_path, files):
     acceptors = splice.from_archive([path], {**SETTINGS, "data": {"site": "acceptor"}})
     for name in donors:
         assert not {record.sequence for record in donors[name]} & {record.sequence for record in acceptors[name]}
+
+
+@pytest.mark.parametrize("site", ["donor", "acceptor"])
+def test_the_shipped_configs_test_four_organisms_after_one_training_set(tmp_path, files, site):
+    settings = yaml.safe_load((ROOT / "config" / "tasks" / f"splice_{site}.yaml").read_text())
+    outputs = [provenance.describe(archive(tmp_path, files), tmp_path)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"inputs": [], "outputs": outputs}))
+    _, counts = dataset.build(settings, tmp_path / "manifest.json", 42, tmp_path / "data")
+    for split, published in settings["published"]["splits"].items():
+        assert published == f"{site}_{split}"
+        assert [counts[f"{split}.{part}"] for part in ("train", "valid", "test")] == [45, 5, 6]
 
 
 def test_archive_members_that_lead_outside_links_and_junk_are_left_out(tmp_path, files):

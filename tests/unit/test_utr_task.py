@@ -1,13 +1,18 @@
 """Translation efficiency and expression level: UTR-LM's tables as they are published, made small, and their folds."""
 
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from rnalm import provenance
 from rnalm.errors import InputError
-from rnalm.tasks import splits, utr
+from rnalm.tasks import dataset, kinds, splits, utr
 from sklearn.model_selection import KFold
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = {"source": {"name": "utr_lm"}}
 KFOLD = {"folds": 10, "kfold_seed": 42}
 
@@ -58,6 +63,26 @@ def test_published_folds_have_the_fold_before_the_test_for_validation_and_wrap_a
             record.id for part in ("valid", "test") for record in parts[part]
         }
         assert len(parts["train"]) == 32
+
+
+@pytest.mark.parametrize("name", ["translation_efficiency", "expression_level"])
+def test_the_shipped_configs_make_ten_folds_of_each_cell_line(paths, tmp_path, name):
+    settings = yaml.safe_load((ROOT / "config" / "tasks" / f"{name}.yaml").read_text())
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"inputs": [], "outputs": [provenance.describe(path, tmp_path) for path in paths]})
+    )
+    _, counts = dataset.build(settings, tmp_path / "manifest.json", 42, tmp_path / "data")
+    for line, number in (("muscle", 40), ("pc3", 30), ("hek", 20)):
+        for fold in range(10):
+            parts = [counts[f"{line}_{fold}.{part}"] for part in ("train", "valid", "test")]
+            assert parts == [8 * number // 10, number // 10, number // 10]
+
+
+@pytest.mark.parametrize("name", ["translation_efficiency", "expression_level"])
+def test_targets_are_not_standardised(paths, name):
+    settings = yaml.safe_load((ROOT / "config" / "tasks" / f"{name}.yaml").read_text())
+    head = kinds.module(settings["head"]).described(settings["head"], utr.READERS[name](paths, SETTINGS)["Muscle"])
+    assert (head["mean"], head["std"], settings["training"]["loss"]) == (0.0, 1.0, "huber")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""Families of non-coding RNAs: which family, or type, is this RNA of?
+"""Families of non-coding RNAs: the 88 families of Rfam on which RiNALMo reports, out of an R data file.
 
-Two benchmarks. The 88 families of Rfam on which RiNALMo reports, which `families` selects from an R data file, also
-with boundary noise: by `data: {noise: 200}` every RNA gets about its own length of random sequence at either end, as
-if it had been cut out of a transcript at the wrong places. And nRC's 13 types in FASTA files whose headers end in the
-type; 347 of its 2,600 test sequences are in its training set (measured), so its split drops what is shared.
+`families` selects them. With boundary noise, `data: {noise: 200}`, every RNA gets about its own length of random
+sequence at either end, as if it had been cut out of a transcript at the wrong places. nRC's 13 types, the other
+benchmark of this kind, need no reader of their own: config/tasks/nrc.yaml.
 
 Source of the noise: official code lbcb-sci/RiNALMo, `rinalmo/utils/ncrna_classification/seqEncoders.py`. There it is
 drawn without a seed; here it is a function of the RNA, and of which of its copies in training it is.
@@ -15,26 +14,23 @@ from dataclasses import replace
 import numpy as np
 
 from rnalm.errors import InputError
-from rnalm.randomness import bits, digest_counters, key, uniform
-from rnalm.sequences.alphabet import digest, normalise
-from rnalm.sequences.readers import read_fasta
-from rnalm.structure.files import uncompressed
+from rnalm.randomness import key, uniform
+from rnalm.sequences.alphabet import normalise
 from rnalm.tasks.archives import one
 from rnalm.tasks.families import selected
 from rnalm.tasks.rda import read_string_sets
 from rnalm.tasks.records import Record
+from rnalm.tasks.splits import without_shared
 
 OBJECTS = {"x_train": "train", "x_val": "valid", "x_test": "test"}
-FASTA = (".fasta", ".fa")
 SEED = 42
-VALID_SHARE = 10  # one training RNA in ten, where a benchmark has no validation set
 
 
 def from_rda(paths, settings: dict) -> dict[str, list[Record]]:
     """The sets `train` (RNAs several times), `valid` and `test` of the selected families, by the publishers' file.
 
-    settings: `data: {noise, families}`: noise in percent of an RNA's length, left out or 0 for none; how many families
-    there must be
+    settings: `data: {noise, families}`: noise in percent of an RNA's length, left out or 0 for none, and then train is
+    without what is in valid or test, valid without what is in test; how many families there must be
     """
     path, data = one(paths, (".RDa", ".rda", ".RData"), settings["source"]["name"]), settings.get("data", {})
     found = read_string_sets(path)
@@ -46,7 +42,10 @@ def from_rda(paths, settings: dict) -> dict[str, list[Record]]:
     if number != data.get("families", number):
         problem = f"gives {number} families where {data['families']} are expected"
         raise InputError(path, problem, "get the published file, or correct 'families' in the task's config")
-    return {part: noisy(chosen, data["noise"]) for part, chosen in sets.items()} if data.get("noise") else sets
+    if not data.get("noise"):
+        return sets
+    # Between different noise, an RNA that two sets have would not be found to be the same.
+    return {part: noisy(chosen, data["noise"]) for part, chosen in without_shared(sets).items()}
 
 
 def records(named: list[tuple[str, str]], part: str) -> list[Record]:
@@ -77,40 +76,4 @@ def between_noise(sequence: str, percent: int, name: str) -> str:
     return "".join([*drawn[:number], sequence, *drawn[number:]])
 
 
-def from_fasta(paths, settings: dict) -> dict[str, list[Record]]:
-    """RNAs of FASTA files; a set is a file, the label the last word of a header.
-
-    settings: `data: {valid_from}`: of the set of this name a tenth becomes the set `valid`, chosen by sequence
-    """
-    sets = {}
-    for path in sorted(paths):
-        name = uncompressed(path)
-        if suffix := next((suffix for suffix in FASTA if name.endswith(suffix)), None):
-            sets[name.removesuffix(suffix)] = [labelled(item, path) for item in read_fasta(path)]
-    if not sets:
-        raise InputError(settings["source"]["name"], "brought no FASTA file", "name it *.fasta or *.fasta.gz")
-    name = settings.get("data", {}).get("valid_from")
-    if name is None:
-        return sets
-    if name not in sets:
-        raise InputError(f"valid_from: {name}", "is no set of the data", f"it has {', '.join(sets)}")
-    return sets | with_valid(sets[name], name)
-
-
-def labelled(item, path) -> Record:
-    """InputError for a header of one word, which has no label."""
-    if not item.description.strip():
-        where = f"{path}, record {item.accession}"
-        raise InputError(where, "has no label", "write the type as the last word of the header")
-    label = item.description.split()[-1]
-    return Record(item.accession, label, normalise(item.sequence), label)
-
-
-def with_valid(chosen: list[Record], name: str) -> dict[str, list[Record]]:
-    ranks = bits(key(SEED, "valid"), digest_counters([digest(record.sequence) for record in chosen]))
-    held = (ranks % np.uint64(VALID_SHARE) == 0).tolist()
-    parts = {name: [record for record, out in zip(chosen, held, strict=True) if not out]}
-    return parts | {"valid": [record for record, out in zip(chosen, held, strict=True) if out]}
-
-
-READERS = {"rfam_novel": from_rda, "last_word": from_fasta}
+READERS = {"rfam_novel": from_rda}

@@ -1,7 +1,7 @@
 """Mean ribosome load of 5' untranslated regions (UTRs), measured by polysome profiling of reporter libraries.
 
-Three readers: the library of 25-100 nt in GEO's GSE114002 by RiNALMo's rule and by ERNIE-RNA's, and tables with the
-columns utr, total and rl as Smart5UTR has them. Notable:
+Two readers of the library of 25-100 nt in GEO's GSE114002: by RiNALMo's rule and by ERNIE-RNA's. Other tables of UTRs,
+such as Smart5UTR's, need none of their own: config/tasks/ribosome_load_50nt.yaml. Notable:
 
 - Both rules take UTRs with 10 reads or more. The tests are the 100 with most reads of every length from 25 to 100 nt:
   Random7600, and in RiNALMo's rule Human7600 beside it. The other human UTRs are not used.
@@ -21,7 +21,6 @@ import polars as pl
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure.files import uncompressed
 from rnalm.tasks import tables
 from rnalm.tasks.archives import members, one
 from rnalm.tasks.records import Record
@@ -53,20 +52,7 @@ def ernie_rna(paths, settings: dict) -> dict[str, list[Record]]:
     return {name: records(part) for name, part in parts.items()}
 
 
-def from_tables(paths, settings: dict) -> dict[str, list[Record]]:
-    """Tables with the columns utr, total (reads, not used) and rl; a set is a file."""
-    sets = {}
-    for path in sorted(paths):
-        name = uncompressed(path)
-        if name.endswith(".csv"):
-            table = tables.read(path, ("utr", "total", "rl"))
-            sets[name.removesuffix(".csv")] = records(measured(table, ("rl",), path))
-    if not sets:
-        raise InputError(settings["source"]["name"], "brought no table", "name it *.csv or *.csv.gz")
-    return sets
-
-
-READERS = {"gse114002": rinalmo, "gse114002_ernie_rna": ernie_rna, "utr_tables": from_tables}
+READERS = {"gse114002": rinalmo, "gse114002_ernie_rna": ernie_rna}
 
 
 def library(paths, settings: dict) -> pl.DataFrame:
@@ -74,17 +60,14 @@ def library(paths, settings: dict) -> pl.DataFrame:
     archive = one(paths, (".tar",), settings["source"]["name"])
     where = f"{archive}, {LIBRARY}"
     table = tables.parse(members(archive, [LIBRARY])[LIBRARY], COLUMNS, where)
-    table = measured(table.drop_nulls("rl"), ("rl", "total_reads", "len"), where)
+    table = table.drop_nulls("rl")
+    tables.sequences(table, "utr", where)
+    table = tables.numbers(table, ("rl", "total_reads", "len"), where)
     wrong = table.filter(pl.col("utr").str.len_chars() != pl.col("len"))
     if wrong.height:
         problem = f"has a UTR of another length than the {wrong['len'][0]:.0f} nt in column 'len'"
         raise InputError(f"{where}, line {wrong[tables.LINE][0]}", problem, "get the whole file again")
     return table
-
-
-def measured(table: pl.DataFrame, names: tuple[str, ...], where) -> pl.DataFrame:
-    tables.sequences(table, "utr", where)
-    return tables.numbers(table, names, where)
 
 
 def best_covered(table: pl.DataFrame) -> pl.DataFrame:
@@ -98,6 +81,5 @@ def best_covered(table: pl.DataFrame) -> pl.DataFrame:
 
 def records(table: pl.DataFrame) -> list[Record]:
     """A record per row, named by its line in the file; the family is the part of the library it belongs to."""
-    families = table["set"] if "set" in table.columns else [""] * table.height
-    rows = zip(table[tables.LINE], families, table["utr"], table["rl"], strict=True)
+    rows = table.select(tables.LINE, "set", "utr", "rl").iter_rows()
     return [Record(f"utr_{line}", family, normalise(utr), load) for line, family, utr, load in rows]
