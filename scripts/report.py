@@ -15,6 +15,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pretrain", type=Path, required=True, help="manifest of the last pre-training segment")
     parser.add_argument("--model", type=Path, required=True, help="manifest of the exported model")
     parser.add_argument("--atlas", type=Path, required=True, help="manifest of atlas")
+    parser.add_argument("--interpretation", type=Path, required=True, help="manifest of interpret")
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True, help="manifests of evaluate and baseline")
     parser.add_argument("--published", type=Path, nargs="+", required=True, help="CSV files of published numbers")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest to write; index.html goes beside it")

@@ -27,6 +27,7 @@ FAMILIES = {
     "RNaseP": "((((((((...[[[[[...(((((....)))))...((((((....))))))...]]]]]....))))))))",
     "SSU": "((((....((((((..((((....))))..((((....))))..))))))...(((((....)))))..))))",
 }
+CODONS = [f"{a}{b}{c}" for a in "ACGT" for b in "ACGT" for c in "AC"]
 EPOCHS = 3
 REPOSITORY = Path(__file__).parents[1]
 
@@ -178,6 +179,40 @@ def atlas(directory: Path, after, dice: random.Random) -> Path:
     return write_stage("atlas", directory / "manifest.json", [after], files, {}, parameters, left_out=left_out)
 
 
+def interpretation(directory: Path, after, dice: random.Random) -> Path:
+    """Two RNAs, whose maps are their structures and noise; a model of two layers of three heads."""
+    maps, profiles, kmers = [], [], []
+    for family in ("tRNA", "snR75"):
+        structure = FAMILIES[family]
+        pairs, size, letters = parse_dot_bracket(structure), len(structure), sequence(structure, dice)
+        for name, layer, head, height in (("best head", 2, 3, 1.0), ("last layer", 2, None, 0.3)):
+            scores = [[dice.random() * 0.5 for _ in range(size)] for _ in range(size)]
+            for i, j in pairs:
+                scores[i][j] = scores[j][i] = height * dice.random()
+            rna = {"id": f"{family}.1", "family": family, "sequence": letters, "pairs": pairs}
+            rna |= {"map": name, "layer": layer, "head": head, "precision": height - 0.1}
+            maps.append(rna | {"scores": [value for row in scores for value in row]})
+    for number in range(40):
+        size = 60 + number
+        rows = {name: [dice.random() / size for _ in range(size)] for name in ("first_row", "column_means")}
+        rna = {"digest": f"{number:032x}", "family": "tRNA", "type": "tRNA", "length": size}
+        profiles.append(rna | rows)
+    for kind, names in (("codon", CODONS), ("9-mer", [f"GATTACA{a}{b}" for a in "ACGT" for b in "ACGT"])):
+        for rank, name in enumerate(names):
+            row = {"kmer": name, "selected": 40 - rank, "population": 900 + 10 * rank, "log2_fold": 2 - rank / 10}
+            kmers.append(row | {"p_value": 1e-6 * 3**rank, "q_value": 1e-5 * 3**rank, "kind": kind, "rnas": "corpus"})
+    heads = [
+        {"encoder": encoder, "layer": layer, "head": head, "precision": best * layer * head / 6, "rnas": 60}
+        for encoder, best in (("pretrained", 0.6), ("random", 0.05))
+        for layer in (1, 2)
+        for head in (1, 2, 3)
+    ]
+    tables = {"profiles.parquet": profiles, "kmers.csv": kmers, "heads.csv": heads, "maps.parquet": maps}
+    files = [frame(directory / name, rows) for name, rows in tables.items()]
+    counts = {"sequences": len(profiles), "rnas": 60, "chance": 0.01}
+    return write_stage("interpret", directory / "manifest.json", [after], files, counts, family="rinalmo")
+
+
 def make(root: Path) -> list[str]:
     """Write the run under `root`; returns the arguments of `scripts/report.py` that build its report."""
     dice = random.Random(42)
@@ -207,6 +242,7 @@ def make(root: Path) -> list[str]:
         "--pretrain": pretrain,
         "--model": model,
         "--atlas": atlas(results / "made/atlas", model, dice),
+        "--interpretation": interpretation(results / "made/interpretation", model, dice),
         "--published": REPOSITORY / "resources/published/structure.csv",
         "--manifest": results / "made/report/manifest.json",
     }

@@ -60,7 +60,7 @@ wildcard_constraints:
     epochs=r"\d{3}",
     task=r"[a-z][a-z0-9_]*",
     split=r"[^/-]+",
-    start="(pretrained|frozen|lora|random|onehot|kmer|zeroshot)(-[a-z0-9_]+)?",
+    start="(pretrained|frozen|lora|random|onehot|kmer|zeroshot|zeroshot_p0)(-[a-z0-9_]+)?",
     replicate=r"\d+",
     baseline=r"[a-z0-9_]+",
 
@@ -292,5 +292,13 @@ def evaluations(task):
     ]
 
 
+def task_data(*heads):
+    """Manifests of the data of the tasks whose head is one of these kinds."""
+    return [f"results/tasks/{task}/{RUN}/data/manifest.json" for task in TASKS if TASKS[task]["head"]["kind"] in heads]
+
+
+# What score maps are read against: base pairs, coding regions.
+STRUCTURES = task_data("pairs", "plain_pairs", "maps", "zero_shot")
+CODING = task_data("positions")
 EVALUATIONS = [manifest for task in TASKS for manifest in evaluations(task)]
 PUBLISHED = sorted(map(str, Path("resources/published").glob("*.csv")))

@@ -38,6 +38,7 @@ rule report:
         model=PRETRAINED,
         evaluations=EVALUATIONS,
         atlas="results/{run}/atlas/manifest.json",
+        interpretation="results/{run}/interpretation/manifest.json",
         collected="results/{run}/collect.manifest.json",
     output:
         manifest=update("results/{run}/report/manifest.json"),
@@ -60,4 +61,5 @@ rule report:
     shell:
         "python scripts/report.py --run {wildcards.run} --corpus-directory {params.corpus_directory} "
         "--collected {input.collected} --pretrain {input.pretrain} --model {input.model} --atlas {input.atlas} "
+        "--interpretation {input.interpretation} "
         "--evaluations {input.evaluations} --published {input.published} --manifest {output.manifest} &> {log}"

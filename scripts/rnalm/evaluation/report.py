@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from rnalm import provenance
-from rnalm.evaluation import atlas_page, charts, composition, gallery, numbers, page
+from rnalm.evaluation import atlas_page, charts, composition, gallery, interpretation_page, numbers, page
 from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.flow import flow
 
@@ -24,6 +24,7 @@ class Sources:
     pretrain: Path
     model: Path
     atlas: Path
+    interpretation: Path
     evaluations: list[Path]
     published: list[Path]
 
@@ -38,7 +39,7 @@ class Sources:
     @property
     def manifests(self) -> list[Path]:
         before = [self.sequences, self.clusters, self.pretrain, self.model]
-        return [*before, *self.evaluations, self.collected, self.atlas]
+        return [*before, *self.evaluations, self.collected, self.atlas, self.interpretation]
 
 
 def build(sources: Sources) -> str:
@@ -46,6 +47,7 @@ def build(sources: Sources) -> str:
     figures = Figures()
     sections = corpus(sources, figures) | training(sources, figures) | results(sources, figures)
     sections |= {"atlas": atlas_page.sections(sources.atlas, figures), "headline": headline(sources)}
+    sections["interpretation"] = interpretation_page.sections(sources.interpretation, figures)
     sections |= page.lineages(sources.manifests)
     sections |= {"run": sources.run, "longest_drawn": gallery.LONGEST, "most_dots": charts.MOST_RNAS}
     return page.render("report.html", figures, sections)
