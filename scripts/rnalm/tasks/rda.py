@@ -54,7 +54,16 @@ def read_string_sets(path) -> dict[str, list[tuple[str, str]]]:
     try:
         objects = Reader(content, version).read().value
         return {name: string_set(thing, f"{path}, object {name}") for name, thing in objects.items()}
-    except (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        struct.error,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise InputError(path, f"is damaged, or no data file of R ({error!r})", "get the whole file again") from error
 
 
