@@ -258,7 +258,8 @@ def test_stages_from_seeds_to_collected_table(tmp_path):
     (tmp_path / "ledger.csv").write_text("source,rule,records\nrfam,in,1\n")
     collected = tmp_path / "run" / "collect.manifest.json"
     arguments = ["--evaluations", baseline, "--ledger", tmp_path / "ledger.csv", "--run-directory", tmp_path / "run"]
-    done = run("collect.py", *arguments, "--manifest", collected)
+    arguments += ["--tasks", f"structure={config}", "--published", ROOT / "resources" / "published" / "structure.csv"]
+    done = run("collect.py", *arguments, "--seed", "42", "--manifest", collected)
     assert done.returncode == 0, done.stderr
     table = pl.read_csv(tmp_path / "run" / "metrics.csv")
     (f1,) = table.filter(pl.col("metric") == "relaxed_f1")["value"]

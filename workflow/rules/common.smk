@@ -300,5 +300,21 @@ def task_data(*heads):
 # What score maps are read against: base pairs, coding regions.
 STRUCTURES = task_data("pairs", "plain_pairs", "maps", "zero_shot")
 CODING = task_data("positions")
+def task_files(wildcards):
+    """TASK=FILE of every task, as words of a shell command."""
+    return " ".join(shlex.quote(f"{task}={path}") for task, path in config["tasks"].items())
+
+
+def task_settings(wildcards):
+    """What decides how a task's results are averaged and compared, as JSON."""
+    keys = ("task", "splits", "published")
+    return canonical({task: {key: found[key] for key in keys if key in found} for task, found in TASKS.items()})
+
+
+def leakage_of_tasks(wildcards):
+    """TASK=MANIFEST of every task's search for relatives, as words of a shell command."""
+    return " ".join(f"{task}={path}" for task, path in zip(TASKS, LEAKAGE))
+
+
 EVALUATIONS = [manifest for task in TASKS for manifest in evaluations(task)]
 PUBLISHED = sorted(map(str, Path("resources/published").glob("*.csv")))

@@ -4,6 +4,8 @@
 rule collect:
     input:
         evaluations=EVALUATIONS,
+        leakage=LEAKAGE,
+        published=PUBLISHED,
         ledger=LEDGER,
     output:
         manifest=update("results/{run}/collect.manifest.json"),
@@ -20,12 +22,17 @@ rule collect:
         mem="1GB",
         runtime="30m",
     params:
-        stage_version=1,
+        stage_version=2,
+        tasks=task_files,
+        settings=task_settings,
+        leakage=leakage_of_tasks,
+        seed=SEED,
         run_directory="results/{run}",
     message:
         "Collect the results of {wildcards.run}"
     shell:
-        "python scripts/collect.py --evaluations {input.evaluations} --ledger {input.ledger} "
+        "python scripts/collect.py --evaluations {input.evaluations} --tasks {params.tasks} --leakage {params.leakage} "
+        "--published {input.published} --ledger {input.ledger} --seed {params.seed} "
         "--run-directory {params.run_directory} --manifest {output.manifest} &> {log}"
 
 
