@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from real_data import DATA
+from real_data import DATA, from_data
 from rnalm.cli import main
 
 REAL = DATA / "structure"
@@ -111,9 +111,8 @@ def test_a_partial_copy_is_refused_with_the_expected_number(capsys, task, folder
 
 
 def test_a_missing_set_is_refused(capsys, task, folder):
-    assert (
-        "set TEST has 0 records where 7 are expected" in refused(capsys, task(expected={"TEST": 7}), "--data", folder())[1]
-    )
+    error = refused(capsys, task(expected={"TEST": 7}), "--data", folder())[1]
+    assert "set TEST has 0 records where 7 are expected" in error
 
 
 def test_rnas_without_pairs_are_counted(capsys, task, folder):
@@ -171,3 +170,139 @@ def test_bprna_is_complete(capsys):
     assert {name: found[name]["distinct"] for name in RNAS} == {"TR0": 10814, "VL0": 1300, "TS0": 1305}
     assert {name: found[name]["without pairs"] for name in RNAS} == {"TR0": 5, "VL0": 1, "TS0": 1}
     assert all(found[name]["in other sets"] == 0 for name in RNAS)
+
+
+# Tasks of other kinds of labels, by their own readers
+
+
+@pytest.fixture
+def own(tmp_path, task):
+    """A function that writes a table and a task of a kind of head; returns the arguments of the command."""
+
+    def write(kind: str, text: str, **changes) -> tuple:
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / "mine.csv").write_text(text)
+        splits = {"random": {"rule": "random", "valid": 1, "test": 1}}
+        settings = {"reader": "table", "head": {"kind": kind}, "splits": splits} | changes
+        return task(expected={}, expected_without_pairs={}, **settings), "--data", tmp_path / "own"
+
+    return write
+
+
+def found(capsys, arguments) -> dict:
+    main(["intake", *map(str, arguments), "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_classes_are_counted(capsys, own):
+    text = "sequence,label\nACGU,a\nACGA,a\nACGC,b\nACGG,a\nACUU,b\n"
+    (row,) = found(capsys, own("classes", text))["sets"]
+    assert (row["records"], row["classes"], row["in the smallest class"]) == (5, 2, 2)
+    assert (row["class a"], row["class b"]) == (3, 2)
+
+
+def test_numbers_have_a_range_and_a_mean(capsys, own):
+    (row,) = found(capsys, own("scalar", "sequence,label\nACGU,-1\nACGA,2.5\nACGC,6\n"))["sets"]
+    assert (row["smallest label"], row["mean label"], row["largest label"]) == (-1, 2.5, 6)
+
+
+def test_nucleotides_have_a_share(capsys, own):
+    (row,) = found(capsys, own("positions", "sequence,label\nACGU,0110\nACGA,0000\nAC,11\n"))["sets"]
+    assert (row["without a 1"], row["nt"], row["nt with a 1"], row["share of 1"]) == (1, 10, 4, 0.4)
+
+
+def test_a_pair_of_molecules_is_a_duplicate_only_if_both_are(capsys, own):
+    text = "sequence,partner,label\nACGU,GGG,a\nacgt,ggg,a\nACGU,GGC,b\nGGG,ACGU,b\nACGA,G,a\nACGA,C,b\n"
+    (row,) = found(capsys, own("classes", text))["sets"]
+    assert (row["records"], row["distinct"]) == (6, 5)
+    assert (row["nt of the partner, shortest"], row["nt of the partner, longest"]) == (1, 4)
+
+
+def test_one_sequence_with_two_labels_is_counted(capsys, own):
+    text = "sequence,label\nACGU,1\nACGT,2\nACGA,1\nACGC,1\nACGC,1\n"
+    (row,) = found(capsys, own("scalar", text))["sets"]
+    assert (row["records"], row["distinct"], row["with several labels"]) == (5, 3, 1)
+
+
+def test_u_beside_t_is_seen_by_file_and_column(capsys, own):
+    """As in miTAR's files: microRNAs in RNA letters, targets in DNA letters."""
+    text = "sequence,partner,label\nACGUACGU,GGGTTT,a\nACGUacguN,GGGTTA,a\nACGUACGA,GGGTCC,a\n"
+    first, second = found(capsys, own("scalar", text.replace(",a", ",1")))["letters"]
+    assert (first["column"], first["with U"], first["with T"], first["with lower case"]) == ("sequence", 3, 0, 1)
+    assert first["with other letters than ACGTU"] == 1
+    assert (second["column"], second["with U"], second["with T"]) == ("partner", 0, 3)
+
+
+def test_lengths_have_a_histogram(capsys, own):
+    sizes = (50, 51, 100, 101, 3001)
+    text = "sequence,label\n" + "".join(f"{'ACGT' * 800:.{size}},{size}\n" for size in sizes)
+    (row,) = found(capsys, own("scalar", text))["sets"]
+    assert {name: row.get(name) for name in ("nt to 50", "nt to 100", "nt to 200", "nt to 500", "nt above 3000")} == {
+        "nt to 50": 1, "nt to 100": 2, "nt to 200": 1, "nt to 500": None, "nt above 3000": 1,
+    }  # fmt: skip
+
+
+def test_splits_say_which_part_is_for_what_and_where_the_data_come_from(capsys, own):
+    made = found(capsys, own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\nACGG,4\n"))
+    assert made["splits"] == [{"split": "random", "train": 2, "valid": 1, "test": 1}]
+    assert made["source"] == {"name": "bprna", "release": "TS0"}
+
+
+def test_the_same_pair_in_train_and_test_is_refused(capsys, own):
+    text = "sequence,partner,label,set\nACGU,GG,a,TR0\nACGA,GG,b,TR0\nACGA,CC,a,VL0\nacgt,gg,a,TS0\n"
+    given = {"x": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}
+    printed, error = refused(capsys, *own("classes", text, splits=given))
+    assert "split x: TS0:1 in TS0 and TR0:1 in TR0 are the same sequence" in error
+    assert "in other sets" in printed, "what is there is shown all the same"
+
+
+def test_a_class_that_is_not_trained_on_is_refused(capsys, own):
+    text = "sequence,label,set\nACGU,a,TR0\nACGA,b,TR0\nACGC,a,VL0\nACGG,c,TS0\n"
+    given = {"x": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}
+    assert "TS0:1 in test is of class 'c'" in refused(capsys, *own("classes", text, splits=given))[1]
+
+
+def test_labels_of_another_kind_are_refused(capsys, own, tmp_path):
+    settings, *data = own("classes", "", reader="stockholm")
+    (tmp_path / "own" / "a.sto").write_text("# STOCKHOLM 1.0\n#=GF ID a\nx GGAAACC\n#=GC SS_cons <<...>>\n//\n")
+    assert "which a head of kind classes cannot predict" in refused(capsys, settings, *data)[1]
+
+
+def test_files_in_folders_below_are_found(capsys, own, tmp_path):
+    arguments = own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\n")
+    (tmp_path / "own" / "below").mkdir()
+    (tmp_path / "own" / "mine.csv").rename(tmp_path / "own" / "below" / "mine.csv")
+    assert found(capsys, arguments)["sets"][0]["records"] == 3
+
+
+def test_an_empty_folder_is_refused(capsys, own, tmp_path):
+    arguments = own("scalar", "")
+    (tmp_path / "own" / "mine.csv").unlink()
+    assert "own: is empty; put the files of bprna into it" in refused(capsys, *arguments)[1]
+
+
+CONFIGS = Path(__file__).parents[2] / "config" / "tasks"
+
+
+def test_real_mirna_pairs_without_the_independent_set_are_partial(capsys):
+    printed, error = refused(capsys, CONFIGS / "mirna_target.yaml", "--data", from_data("mirna_target"))
+    assert "set data_DeepMirTar_IndTest_noRepeats_3folds has 0 records where 828 are expected" in error
+    lines = {line.split("  ")[0]: line.split()[-1] for line in printed.splitlines() if line}
+    assert lines["records"] == "27,719" and lines["distinct"] == "27,323"
+    assert (lines["class yes"], lines["class no"]) == ("13,859", "13,860")
+
+
+def test_real_mrnas_and_lncrnas(capsys):
+    made = found(capsys, (CONFIGS / "mrna_lncrna_cpat.yaml", "--data", from_data("mrna_lncrna")))
+    assert [row["records"] for row in made["sets"]] == [4000, 4000]
+    assert all(row["with T"] == 4000 and not row["with U"] for row in made["letters"])
+
+
+def test_real_archive2_folds(capsys):
+    made = found(capsys, (CONFIGS / "structure_archive2.yaml", "--data", from_data("structure")))
+    tests = {row["split"]: row["test"] for row in made["splits"]}
+    assert tests == {
+        "grp1": 74, "tmRNA": 462, "tRNA": 557, "5s": 1283, "srp": 918, "telomerase": 35, "RNaseP": 454, "16s": 66,
+        "23s": 15,
+    }  # fmt: skip
+    assert sum(tests.values()) == 3864

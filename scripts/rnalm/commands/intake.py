@@ -1,7 +1,8 @@
-"""Check a benchmark before anything is trained on it: counts, duplicates, letters, labels.
+"""Check a benchmark before anything is trained on it: counts, duplicates, letters, labels, splits.
 
-Prints what each set holds. A number that is not the one in the task's config, a name of two RNAs, or a sequence in two
-parts of a given split ends in one line and exit code 2.
+Prints what each set holds, how files write their sequences, and how many records each part of a split has. A number
+that is not the one in the task's config, a name of two RNAs, or a sequence in two parts of a split ends in one line and
+exit code 2.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 from rnalm.errors import InputError
 
 TASKS = Path("config/tasks")
+WIDTH = 6  # sets side by side
 
 
 def add(command) -> None:
@@ -20,20 +22,23 @@ def add(command) -> None:
 
 def run(arguments) -> None:
     from rnalm import config, provenance
-    from rnalm.tasks import intake
+    from rnalm.tasks import intake, letters
 
     settings = config.load(config_of(arguments.task), "task")
-    paths, others = intake.files_of(arguments.data)
-    sets = intake.sets_of(paths, settings)
-    rows = intake.summary(sets)
-    if arguments.json:
-        files = [provenance.describe(path, Path()) for path in paths]
-        print(json.dumps({"files": files, "sets": rows}, indent=2))
-    else:
-        print(columns(rows))
-        if others:
-            print("left out:", ", ".join(path.name for path in others))
-    intake.check(sets, rows, settings, arguments.data)
+    paths, others = intake.files_of(arguments.data, settings)
+    sets, raw = intake.sets_of(paths, settings)
+    found = {"sets": intake.summary(sets, raw, settings)}
+    if not raw:
+        found["letters"] = [row for path in paths for row in letters.summary(path)]
+    try:
+        found["splits"] = intake.check(sets, found["sets"], settings, arguments.data)
+    finally:
+        # What is there is shown, too, where something is wrong with it.
+        if arguments.json:
+            files = [provenance.describe(path, Path()) for path in paths]
+            print(json.dumps({"files": files, "source": settings["source"], **found}, indent=2))
+        else:
+            print(page(found, others))
 
 
 def config_of(task: str) -> Path:
@@ -45,8 +50,15 @@ def config_of(task: str) -> Path:
     return path
 
 
+def page(found: dict[str, list[dict]], others: list[Path]) -> str:
+    """The tables, one under the other, then the files that were not read."""
+    tables = [columns(rows[start : start + WIDTH]) for rows in found.values() for start in range(0, len(rows), WIDTH)]
+    left_out = ["left out: " + ", ".join(path.name for path in others)] if others else []
+    return "\n\n".join(tables + left_out)
+
+
 def columns(rows: list[dict]) -> str:
-    """A column per set, a line per number."""
+    """A column per row, a line per number."""
     lines = [[name, *(text(row[name]) for row in rows)] for name in rows[0]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(

@@ -6,10 +6,12 @@
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure.files import parse_bpseq
+from rnalm.structure.files import READERS as STRUCTURES
+from rnalm.structure.files import parse_bpseq, uncompressed
 from rnalm.tasks.archive2 import LARGEST_MEMBER, family
 from rnalm.tasks.records import Record
 from rnalm.tasks.structure import from_files, from_st_zip
@@ -33,9 +35,10 @@ def from_bpseq_folders(paths, settings: dict) -> dict[str, list[Record]]:
 
 
 def from_st_zip_and_files(paths, settings: dict) -> dict[str, list[Record]]:
-    """The sets of a zip and a set per file."""
+    """The sets of a zip, and a set per file of structures; either may be left out."""
     zips = [path for path in paths if path.suffix == ".zip"]
-    return from_st_zip(zips, settings) | from_files([path for path in paths if path not in zips], settings)
+    files = [path for path in paths if Path(uncompressed(path)).suffix in STRUCTURES]
+    return (from_st_zip(zips, settings) if zips else {}) | from_files(files, settings)
 
 
 READERS = {"bpseq_folders": from_bpseq_folders, "st_zip_and_files": from_st_zip_and_files}

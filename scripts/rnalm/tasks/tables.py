@@ -29,7 +29,7 @@ def names(path) -> list[str]:
     """The names of a table's columns."""
     try:
         with open_text(path) as handle:
-            return next(csv.reader(handle, delimiter=separator(path)), [])
+            return [name.removeprefix("\ufeff") for name in next(csv.reader(handle, delimiter=separator(path)), [])]
     except BROKEN as error:
         raise broken(path, "it breaks off", error) from error
 
