@@ -1,12 +1,14 @@
 """The exact decoders: against brute force, against the greedy one, and where they must differ from it."""
 
+import itertools
+
 import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.structure import greedy, matching, nested
-from rnalm.structure.decoding import allowed
+from rnalm.structure.decoding import CANONICAL, CODES, allowed
 
 
 def random_map(seed: int, length: int, spread: float = 2.0):
@@ -55,6 +57,28 @@ def test_matching_is_the_heaviest_of_all(seed, length, threshold):
     optimum = total(probabilities, networkx.max_weight_matching(graph))
     assert total(probabilities, pairs) == pytest.approx(optimum, abs=1e-9)
     assert total(probabilities, pairs) >= total(probabilities, greedy(probabilities, sequence, threshold)) - 1e-9
+
+
+@given(seed=st.integers(0, 10**6), length=st.integers(8, 60), rivals=st.floats(0.005, 0.06))
+@settings(max_examples=60, deadline=None)
+def test_matching_of_few_rivals_with_ties_is_the_heaviest(seed, length, rivals):
+    """Few pairs, many of one weight: what a trained model leaves, and where ties are."""
+    rng = np.random.default_rng(seed)
+    upper = np.triu(np.where(rng.random((length, length)) < rivals, rng.integers(1, 5, (length, length)) / 4, 0), 1)
+    probabilities, sequence = upper + upper.T, "".join(rng.choice(list("GU"), length))
+    pairs = matching(probabilities, sequence, 0.1)
+    assert_structure(pairs, probabilities, sequence, 0.1)
+    graph = networkx.Graph()
+    for (i, j), strength in zip(*allowed(probabilities, sequence, 0.1), strict=True):
+        graph.add_edge(int(i), int(j), weight=float(strength))
+    assert total(probabilities, pairs) == total(probabilities, networkx.max_weight_matching(graph))
+
+
+def test_every_canonical_pair_is_one_of_a_purine_and_a_pyrimidine():
+    """Why an assignment is a matching here: no cycle of rivals is odd."""
+    for a, b in itertools.product("ACGU", repeat=2):
+        if CANONICAL[CODES[ord(a)], CODES[ord(b)]]:
+            assert (a in "AG") != (b in "AG")
 
 
 @given(seed=st.integers(0, 10**6), length=st.integers(0, 13))

@@ -1,6 +1,6 @@
 """Decoders by name: what `decoder` of a model directory's head and `rnalm fold --decoder` mean."""
 
-from rnalm.structure.blossom import matching
+from rnalm.structure.bipartite import matching
 from rnalm.structure.decoding import greedy
 from rnalm.structure.nussinov import nested
 from rnalm.structure.published import assignment, unrolled
