@@ -1,6 +1,7 @@
 # make demo   set up, then the embedded run: real RNA to an evaluated model, results/demo/report/index.html
 # make test   set up, then all tests
 # make lint   formatters, linters, room order
+# make tasks-smoke   every kind of task on parts of real data: results/tasks-smoke/metrics.csv, results/tasks-smoke/report/index.html
 # make fuzz   100,000 damaged input files through the corpus, INPUTS=... for another number
 # make bench-corpus   made records through the corpus, beside seqkit: docs/benchmarks.md
 # make bench-models   RNAret in linear time; embedding beside padded batches, MULTIMOLECULE=yes also beside MultiMolecule
@@ -18,7 +19,7 @@ CPU_TORCH = $(shell if ! command -v nvidia-smi && $(PYTHON) -c \
 	then echo --extra-index-url $(CPU_WHEELS); fi 2> /dev/null)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(CPU_TORCH)
 
-.PHONY: demo test lint fuzz bench-corpus bench-decoders bench-models setup setup-test
+.PHONY: demo tasks-smoke test lint fuzz bench-corpus bench-decoders bench-models setup setup-test
 
 setup: $(VENV)/installed
 setup-test: $(VENV)/installed-test
@@ -35,6 +36,10 @@ $(VENV)/installed-test: $(VENV)/installed
 demo: setup
 	snakemake --profile workflow/profiles/demo all
 	@echo "results/demo/report/index.html is the report, results/demo/models/ the models"
+
+# Its data lie beside the checkout, see tests/configs/real.lock.yaml.
+tasks-smoke: setup-test
+	snakemake --profile workflow/profiles/demo --configfile tests/configs/tasks_smoke.yaml -- all
 
 test: setup-test
 	bash tests/system_packages.sh

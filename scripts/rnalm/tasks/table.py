@@ -4,7 +4,7 @@
   partner, label, family, set`. A table needs a sequence and a label.
 - FASTA: the identifier is the first word of a header, the label the last one, unless `data: {header: pattern}` says
   where they stand: a regular expression with the groups `label` and, if wanted, `id`, `family` and `set`.
-- Structures, `.dbn`, `.ct`, `.bpseq` and `.st`, for heads of base pairs.
+- Structures, `.dbn`, `.ct`, `.bpseq` and `.st`, for heads of base pairs, and of positions: which are paired.
 
 All may be compressed. Without a column or group `set`, a file is a set.
 """
@@ -140,7 +140,10 @@ def number(text, sequence: str, where: str) -> float:
 
 
 def positions(text, sequence: str, where: str) -> list[int]:
-    """A 0 or 1 per nucleotide: `00110`, `0,0,1,1,0` or `[0, 0, 1, 1, 0]`."""
+    """A 0 or 1 per nucleotide: `00110`, `0,0,1,1,0` or `[0, 0, 1, 1, 0]`; of a file of structures, 1 is paired."""
+    if isinstance(text, list):
+        paired = {base for pair in text for base in pair}
+        return [int(base in paired) for base in range(len(sequence))]
     digits = LISTED.sub("", str(text))
     if set(digits) - {"0", "1"}:
         raise InputError(where, f"has {str(text)[:40]!r} where zeros and ones are due", "give 0 or 1 per nucleotide")
