@@ -69,6 +69,13 @@ def test_resamples_without_one_of_the_classes_are_left_out():
     assert found["auroc"] == (1, 1) and found["accuracy"] == (1, 1)
 
 
+def test_resamples_of_one_true_value_have_no_r2_and_are_left_out():
+    items = pl.DataFrame({"true": [0.0, 1.0], "predicted": [0.5, 0.75]})
+    found = intervals(regression.weighted(items), 2, 1, draws=100)
+    # Both items drawn: 1 - (0.25 + 0.0625) / 0.5; else the truth is constant, and r2 minus infinity.
+    assert found["r2"] == pytest.approx((0.375, 0.375))
+
+
 def test_metric_that_no_resample_defines_has_no_interval():
     constant = NUMBERS.with_columns(predicted=pl.lit(0.1))
     found = intervals(regression.weighted(constant), 60, 1, draws=50)

@@ -165,6 +165,14 @@ def test_mean_over_test_sets_is_made_where_all_were_run():
     assert found.filter(published_split="donor_worm")["value"].to_list() == [97.0]
 
 
+def test_one_test_set_that_was_run_twice_makes_no_mean():
+    again = {"donor": SPLICE["splice_donor"], "donor_again": SPLICE["splice_donor"]}
+    rows = [ours(97.0, 96.4, 97.6, "f1_percent", task=task, split="worm") for task in again]
+    found = against(rows, again, published_model="RiNALMo 650M")
+    assert found.filter(published_split="mean_worm")["reason"].to_list() == ["not run"]
+    assert found.filter(published_split="donor_worm")["our_task"].to_list() == list(again)
+
+
 def test_mean_of_what_has_no_interval_has_none():
     rows = [
         ours(97.0, None, None, "f1_percent", task="splice_donor", split="worm"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.structure import score
-from rnalm.tasks.scores import classification, regression, structure
+from rnalm.tasks.scores import classification, positions, regression, structure
 from rnalm.tasks.scores.coding import coding_score
 from scipy.special import softmax
 
@@ -310,6 +310,32 @@ def test_coding_score_by_hand(probabilities, window):
     last = max(len(probabilities) - window, 0)
     expected = max(sum(probabilities[start : start + window]) / window for start in range(last + 1))
     assert coding_score(probabilities, window) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_nucleotides_and_rnas_by_hand(data):
+    halves = st.integers(0, 8).map(lambda value: value / 8)
+    lengths = data.draw(st.lists(st.integers(1, 70), min_size=1, max_size=6))
+    true, probability = (
+        [data.draw(st.lists(values, min_size=length, max_size=length)) for length in lengths]
+        for values in (st.integers(0, 1), halves)
+    )
+    table = pl.DataFrame({"family": [""] * len(lengths), "true": true, "probability": probability})
+    found = positions.metrics(table)
+
+    labels = [label for row in true for label in row]
+    called = [int(value > 0.5) for row in probability for value in row]
+    expected = dict(zip(("precision", "recall", "f1"), of_class(labels, called, 1), strict=True))
+    expected["accuracy"] = sum(a == b for a, b in zip(labels, called, strict=True)) / len(labels)
+    expected["mcc"] = gorodkin(labels, called, 2)
+    assert {name: found[f"nucleotide_{name}"] for name in expected} == pytest.approx(expected, abs=1e-9)
+
+    messengers, scores = [int(any(row)) for row in true], [coding_score(row) for row in probability]
+    right = sum(label == (score >= 0.5) for label, score in zip(messengers, scores, strict=True))
+    assert found["accuracy"] == found["cropped_accuracy"] == pytest.approx(right / len(lengths))
+    if len(set(messengers)) == 2:
+        assert found["auroc"] == pytest.approx(area_roc(messengers, scores))
 
 
 def test_short_sequences_are_diluted_by_zeros():
