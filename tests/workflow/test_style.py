@@ -16,7 +16,7 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # distribution -> conda package, where they differ
 CONDA_NAMES = {"isal": "python-isal", "torch": "pytorch-gpu"}
 # Imported where it is installed, needed nowhere.
-OPTIONAL = {"flash-attn", "umap", "umap-learn"}
+OPTIONAL = {"flash-attn", "gpu-contrafold", "linearpartition", "linearpartition-unofficial", "umap", "umap-learn"}
 
 
 @functools.cache
