@@ -222,7 +222,7 @@ def test_partial_truncated_and_unbalanced_archives_are_refused(tmp_path):
         built(PAPER, retrieved, tmp_path / "out")
     archive = tmp_path / "bpRNA_dataset.zip"
     archive.write_bytes(archive.read_bytes()[:-100])
-    with pytest.raises(InputError, match="is no readable zip file"):
+    with pytest.raises(InputError, match="is no readable archive"):
         built(SMALL, downloaded(tmp_path, archive.name), tmp_path / "out")
     retrieved = st_zip(tmp_path, SETS | {"VL0": [("bpRNA_RFAM_3", "GGCAAAAGCC", "(((....)).")]})
     with pytest.raises(InputError, match=r"VL0/bpRNA_RFAM_3\.st: .*unbalanced"):

@@ -5,7 +5,6 @@ the zip of the SPOT-RNA split, and files of structures, one per set.
 """
 
 import re
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
 from rnalm.structure.files import Structure, parse_st, read, uncompressed
 from rnalm.tasks.records import Record
+from rnalm.tasks.texts import texts
 
 STOCKHOLM = {".seed", ".sto", ".stk", ".stockholm"}
 MEMBER = re.compile(r"bpRNA_dataset/([A-Z0-9]+)/(bpRNA_[^/]+)\.st")
@@ -62,25 +62,9 @@ def st_members(paths, settings: dict) -> Iterator[tuple[str, Structure]]:
     chosen = [path for path in paths if path.suffix == ".zip"]
     if len(chosen) != 1:
         raise InputError(settings["source"]["name"], f"brought {len(chosen)} zip files", "it needs exactly one")
-    (path,) = chosen
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in sorted(archive.infolist(), key=lambda member: member.filename):
-                if match := MEMBER.fullmatch(member.filename):
-                    folder, name = match.groups()
-                    yield folder, parse_st(member_text(archive, member, path), name, f"{path}, {member.filename}")
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise InputError(path, f"is no readable zip file ({error})", "get the whole file again") from error
-
-
-def member_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path) -> str:
-    where = f"{path}, {member.filename}"
-    if member.file_size > LARGEST_MEMBER:
-        raise InputError(where, f"unpacks to {member.file_size} bytes", "get the archive from its publisher")
-    try:
-        return archive.read(member).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(where, f"is not text ({error})", "get the archive again") from error
+    for match, where, text in sorted(texts(chosen[0], MEMBER, LARGEST_MEMBER), key=lambda member: member[0].string):
+        folder, name = match.groups()
+        yield folder, parse_st(text, name, where)
 
 
 def from_files(paths, settings: dict) -> dict[str, list[Record]]:
