@@ -3,13 +3,16 @@
 import io
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from real_data import from_data
+from rnalm import config
 from rnalm.errors import InputError
 from rnalm.tasks import archive2, splits, structure_sets
 from rnalm.tasks.records import Record
 
+CONFIGS = Path(__file__).parents[2] / "config" / "tasks"
 SETTINGS = {"source": {"name": "archive2"}}
 FAMILIES = ("grp1", "tmRNA", "tRNA", "5s", "srp", "telomerase", "RNaseP", "16s", "23s")
 RNAS = (
@@ -21,6 +24,12 @@ RNAS = (
 FOLDS = "fold_name,fold_number,partition,id\r\n5s,0,test,5s_One\r\n5s,0,train,tRNA_two\r\n5s,0,valid,tRNA_none\r\n"
 CT = "4 a b\n1 G 0 2 4 1\n2 A 1 3 0 2\n3 A 2 4 0 3\n4 C 3 5 1 4\n"
 BPSEQ = "1 G 4\n2 A 0\n3 A 0\n4 C 1\n"
+
+
+def hairpin(size: int) -> str:
+    """The .bpseq of a hairpin of one pair."""
+    rows = [(1, "G", size), *((n, "A", 0) for n in range(2, size)), (size, "C", 1)]
+    return "".join(f"{position} {base} {partner}\n" for position, base, partner in rows)
 
 
 @pytest.fixture
@@ -106,6 +115,20 @@ def test_rnarets_folders_are_sets(tmp_path):
     assert sets == {
         folder: [Record(f"{folder}:16S_x", "16S", "GAAC", [(0, 3)])] for folder in ("RNAStrAlign", "archiveII")
     }
+
+
+def test_rnastralign_is_cut_at_600_nt_and_tested_on_archive2(tmp_path):
+    """RNAret's split: nine of ten RNAs for training, and what the test has is not trained on."""
+    rnas = {f"RNAStrAlign/5S_{size}": size for size in (*range(20, 30), 600, 601)}
+    rnas |= {f"archiveII/5S_{size}": size for size in (25, 600, 601, 31)}
+    files = {f"data/{name}.bpseq": hairpin(size) for name, size in rnas.items()}
+    settings = config.load(CONFIGS / "structure_rnastralign.yaml", "task")
+    sets = structure_sets.from_bpseq_folders(packed(tmp_path / "datasets.tar.gz", files), settings)
+    (parts,) = splits.divide(sets, settings, 1).values()
+    lengths = {part: sorted(record.length for record in parts[part]) for part in parts}
+    assert lengths["test"] == [25, 31, 600]
+    assert sorted(lengths["train"] + lengths["valid"]) == [20, 21, 22, 23, 24, 26, 27, 28, 29]
+    assert len(lengths["valid"]) == 1
 
 
 def test_bprna_stands_beside_a_file_of_new_families(tmp_path):

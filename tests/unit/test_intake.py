@@ -96,6 +96,13 @@ def test_what_the_sets_hold(capsys, task, folder):
     assert sums == {f"{name}.dbn": hashlib.sha256((data / f"{name}.dbn").read_bytes()).hexdigest() for name in RNAS}
 
 
+def test_deep_pseudoknots_in_letters_are_read_and_counted(capsys, task, folder):
+    """RiNALMo's reader stops at a letter."""
+    deep = ("g", "GGGGGAAAACCCCC", "([{<A....)]}>a"), ("h", "GGGGGAAAACCCCC"[::-1], "([{.....)]}...")
+    row = rows(capsys, task(expected={}), "--data", folder(VL0=deep))["VL0"]
+    assert (row["with pseudoknots"], row["with pseudoknots of four kinds or more"], row["pairs"]) == (2, 1, 8)
+
+
 def test_the_table_names_what_was_left_out(capsys, task, folder):
     main(["intake", task(), "--data", str(folder())])
     lines = capsys.readouterr().out.splitlines()

@@ -90,6 +90,14 @@ def test_the_last_word_of_a_header_is_the_label(tmp_path):
     assert records == [Record("RF00001_A.1/2-3", "", "ACGT", "5S_rRNA"), Record("b", "", "GGCC", "tRNA")]
 
 
+def test_a_space_after_the_header_sign_is_no_name(tmp_path):
+    """As in CONTRAfold's files, `> SSTRAND_ID=...`."""
+    (record,) = read(tmp_path, CLASSES, "a.fa", "> SSTRAND_ID=ASE_00001 RNaseP\nACGU\n")
+    assert (record.id, record.label) == ("SSTRAND_ID=ASE_00001", "RNaseP")
+    (record,) = read(tmp_path, PAIRS, "a.dbn", "> SSTRAND_ID=ASE_00001\nGAAAC\n(...)\n")
+    assert (record.id, record.label) == ("SSTRAND_ID=ASE_00001", [(0, 4)])
+
+
 def test_a_header_of_one_word_has_no_label(tmp_path):
     with pytest.raises(InputError, match="record b: has no label in its header"):
         read(tmp_path, CLASSES, "a.fa", ">a x\nACGU\n>b\nACGU\n")
