@@ -1,6 +1,6 @@
 """Wrong input ends in one line: what file, record or key, what is wrong, what to do.
 
-So does what the system refuses, such as a full disk, and a Parquet file that is damaged.
+So does what the system refuses, such as a full disk, memory that does not suffice, and a damaged Parquet file.
 """
 
 import errno
@@ -17,6 +17,8 @@ REMEDIES = {
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG), ANOTHER_PLACE),
     **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), ANOTHER_PLACE),
 }
+# How torch says it, of a GPU and of a CPU.
+NO_MEMORY = ("OutOfMemoryError", "can't allocate memory")
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
@@ -55,6 +57,8 @@ def exits(main):
 def outside(error: Exception) -> InputError | None:
     """What the user is told where the cause of an error lies outside of the program; None for any other error."""
     number, file = getattr(error, "errno", None), getattr(error, "filename", None)
+    if isinstance(error, MemoryError) or any(words in f"{type(error)} {error}" for words in NO_MEMORY):
+        return InputError("memory", "is not enough for this", "leave out the longest sequences, or find more memory")
     # Neither has classes for these, only words.
     if type(error).__module__.startswith(("polars", "safetensors")):
         if "File out of specification" in str(error) and "(os error" not in str(error):

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 from rnalm.errors import InputError, exits, outside
 
 
@@ -50,6 +52,15 @@ def test_a_damaged_parquet_file(capsys, tmp_path):
     code, line = ends(capsys, raised.value)
     assert code == 2
     assert "a Parquet file: is damaged" in line
+
+
+@pytest.mark.parametrize("library", [np, torch])
+def test_more_memory_than_there_is(capsys, library):
+    with pytest.raises((MemoryError, RuntimeError)) as raised:
+        library.empty(10**14)
+    code, line = ends(capsys, raised.value)
+    assert code == 2
+    assert line.startswith("error: memory: is not enough")
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError("no number"), OSError(errno.EBADF, "bad descriptor")])

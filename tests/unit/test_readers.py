@@ -1,6 +1,8 @@
 """FASTA as it comes: every header form, every wrapping, every compression, and every way to be broken."""
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 
 import needletail
@@ -123,6 +125,13 @@ def test_no_fasta_at_all(tmp_path, content):
     path = tmp_path / "x.fa"
     path.write_text(content)
     assert "is not FASTA" in error_of(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file_whose_name_does_not_say_so(tmp_path, pack):
+    path = tmp_path / "x.fa"
+    path.write_bytes(pack(b">a\nGGAU\n"))
+    assert "x.fa: is compressed; let its name end in .gz or .zst" in error_of(path)
 
 
 def test_a_header_without_sequence_is_a_truncated_download(tmp_path):

@@ -18,6 +18,8 @@ from rnalm.errors import InputError
 
 GZIP = (".gz", ".bgz")
 ZSTD = (".zst",)
+# What files begin with that gzip, zstd, bzip2, xz and zip have made.
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 # Blocked gzip (SAM/BAM specification, section 4.1) is many members; an empty one ends the file. Without it a file that
 # is cut between two members would look whole.
 BLOCKED = re.compile(rb"\x1f\x8b\x08\x04.{8}BC\x02\x00", re.DOTALL)
@@ -59,9 +61,17 @@ def check_last_block(path: Path) -> None:
                 raise EOFError("blocked gzip without its last, empty block")
 
 
+def refuse_compressed(path, start: bytes) -> None:
+    """InputError if a file is compressed and its name does not say so; start: what was read of it first."""
+    if start.startswith(COMPRESSED):
+        raise InputError(path, "is compressed", "let its name end in .gz or .zst, or decompress it")
+
+
 def open_text(path) -> io.TextIOWrapper:
     """The decompressed text of a file: UTF-8, and Latin-1 for the bytes that are not (old databases)."""
-    return io.TextIOWrapper(open_binary(path), encoding="utf-8", errors=LATIN1)
+    handle = io.BufferedReader(open_binary(path))
+    refuse_compressed(path, handle.peek(1))
+    return io.TextIOWrapper(handle, encoding="utf-8", errors=LATIN1)
 
 
 def _latin1(error: UnicodeDecodeError) -> tuple[str, int]:

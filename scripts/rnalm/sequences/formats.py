@@ -12,11 +12,9 @@ from collections.abc import Iterator
 
 from rnalm.errors import InputError
 from rnalm.sequences.blastdb import blastdb_fasta
-from rnalm.sequences.compression import BROKEN, broken, open_binary
+from rnalm.sequences.compression import BROKEN, broken, open_binary, refuse_compressed
 
 PIECE = 1 << 20  # bytes that are read at once, so few that they stay in the cache
-# What files begin with that gzip, zstd, bzip2, xz and zip have made.
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 
 
 def fasta_text(path, format: str) -> Iterator[bytes]:
@@ -40,8 +38,8 @@ def decompressed_fasta(path) -> Iterator[bytes]:
     try:
         with open_binary(path) as handle:
             while block := handle.read(PIECE):
-                if not done and block.startswith(COMPRESSED):
-                    raise InputError(path, "is compressed", "let its name end in .gz or .zst, or decompress it")
+                if not done:
+                    refuse_compressed(path, block)
                 yield block
                 done += len(block)
     except BROKEN as error:
