@@ -5,8 +5,11 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from rnalm.models.rinalmo import token_dropout
 from rnalm.randomness import key
 from rnalm.tokens.loader import IGNORED, prepare
+from rnalm.tokens.packing import pack
 from rnalm.tokens.rinalmo import CLS, EOS, MASK, PAD, REPLACEMENTS, TOKENISER, TOKENS, UNKNOWN, encode, mask
 from small_models import transfer_rnas
 
@@ -59,6 +62,14 @@ def test_every_position_alike(many):
     _, _, selected = many
     assert all(likely(count, ROWS, 0.15) for count in selected.sum(axis=0))
     assert all(likely(count, LENGTH, 0.15) for count in selected.sum(axis=1))
+
+
+def test_a_short_sequence_is_never_masked_whole():
+    """Its scale would be infinite: of one nucleotide, which is often masked, `<cls>` and `<eos>` stay."""
+    masked = [mask(encode("A"), row, KEY)[0] for row in range(200)]
+    assert any(MASK in ids for ids in masked)
+    batch = pack(masked)
+    assert token_dropout(torch.ones(len(batch.ids), 1), batch).isfinite().all()
 
 
 def test_special_tokens_are_never_selected():

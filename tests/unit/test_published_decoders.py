@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rnalm.structure import matching
 from rnalm.structure.published import assignment, constrained, unrolled
 
@@ -30,6 +32,22 @@ def test_the_assignment_drops_rivals_that_a_matching_keeps():
     probabilities = upper + upper.T
     total = {f: sum(probabilities[pair] for pair in f(probabilities, sequence, 0.5)) for f in (assignment, matching)}
     assert total[assignment] < 0.7 * total[matching]
+
+
+@given(seed=st.integers(0, 10**6), length=st.integers(1, 80), threshold=st.sampled_from([0.3, 0.5, 0.8]))
+@settings(max_examples=40, deadline=None)
+def test_a_matching_is_never_lighter_than_the_assignment(seed, length, threshold):
+    rng = np.random.default_rng(seed)
+    sequence = "".join(rng.choice(list("ACGU"), length))
+    upper = np.triu(rng.random((length, length)), 1)
+    probabilities = upper + upper.T
+    total = {}
+    for decoder in (assignment, matching):
+        pairs = decoder(probabilities, sequence, threshold)
+        bases = [base for pair in pairs for base in pair]
+        assert len(bases) == len(set(bases)) and all(j - i >= 4 for i, j in pairs)
+        total[decoder] = sum(probabilities[pair] for pair in pairs)
+    assert total[matching] >= total[assignment] - 1e-9
 
 
 def test_the_unrolled_solver_knows_no_smallest_loop_but_pairs_only_canonical_bases():

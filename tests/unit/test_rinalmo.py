@@ -1,4 +1,4 @@
-"""RiNALMo's hidden width, filled up for GPUs: the same numbers, and nothing of it outside the forward pass."""
+"""RiNALMo's rotary positions; its hidden width, filled up for GPUs: the same numbers, nothing of it outside."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,30 @@ import torch
 import torch.nn.functional as F
 import yaml
 from rnalm.models import registry, rinalmo
-from rnalm.models.rinalmo import missing
+from rnalm.models.rinalmo import missing, rotate
 from rnalm.tokens.packing import pack
 from small_models import ROOT, TINY, encoder
 
 WIDTHS = {"nano": (853, 896), "micro": (1280, 1280), "mega": (1706, 1728), "giga": (3413, 3456)}
+
+
+def test_rotary_positions_turn_the_first_half_against_the_second_and_begin_at_0():
+    """Unit j of the first half and unit j of the second are one complex number; its angle is p x 10000^(-j / half)."""
+    model, half = encoder(TINY), 4
+    batch = pack([np.arange(5, 12), np.arange(5, 8)])
+    x = torch.randn(10, 2, TINY["heads"], 2 * half, generator=torch.Generator().manual_seed(0))
+    places = np.array([*range(7), *range(3)])
+    angles = places[:, None] * 10000.0 ** -(np.arange(half) / half)
+    turned = torch.complex(x[..., :half], x[..., half:]).numpy() * np.exp(1j * angles)[:, None, None]
+    expected = torch.from_numpy(np.concatenate((turned.real, turned.imag), axis=-1)).float()
+    torch.testing.assert_close(rotate(x, *model.transformer.rotary(batch)), expected, rtol=0, atol=1e-6)
+
+
+def test_angles_far_along_are_those_of_fp32_also_in_half_precision():
+    model = encoder(TINY).bfloat16()
+    cos, _ = model.transformer.rotary(pack([np.full(4000, 5)]))
+    assert cos.dtype == torch.float32
+    torch.testing.assert_close(cos[:, 0, 0, 0], torch.arange(4000.0).cos())
 
 
 def filled_on_cpus(width: int, device: torch.device) -> int:
