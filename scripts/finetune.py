@@ -61,7 +61,8 @@ def main():
             with atomic(target / "history.csv") as temporary:
                 pl.DataFrame(result.history).write_csv(temporary)
             record.outputs.append(target / "history.csv")
-            record.counts |= {"best_epoch": result.best_epoch, "best": result.best, **result.fitted}
+            if result.history:  # something was trained
+                record.counts |= {"best_epoch": result.best_epoch, "best": result.best, **result.fitted}
     # The model is declared: its optimiser's state, several times as large, is needed no longer.
     shutil.rmtree(arguments.state)
 
