@@ -19,8 +19,8 @@ KINDS = {
     "load": LoadModel,
     "zero_shot": ZeroShotModel,
 }
-# Keys of a head that are no sizes of its model: what it was trained for, its decoder and the decoder's threshold.
-ABOUT = {"kind", "task", "decoder", "threshold"}
+# Keys of a head that are no sizes of its model: what it was trained for, its classes, its decoder and that one's threshold.
+ABOUT = {"kind", "task", "decoder", "threshold", "labels"}
 
 
 def build(encoder: Encoder, head: dict, where="head") -> nn.Module:
