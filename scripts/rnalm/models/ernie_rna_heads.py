@@ -72,8 +72,8 @@ class MapModel(nn.Module):
     """ERNIE-RNA with a MapHead.
 
     maps: numbers of the attention heads that it reads; ValueError for one it has not
-    pairs: a key of PAIRS. The official script of structures has `none` without saying so; what its weights were trained
-        with is not known
+    pairs: a key of PAIRS. The official script of structures has `none` without saying so; what its weights were
+        trained with is not known
     """
 
     def __init__(self, encoder: ErnieRna, maps: list[int], blocks: int, dropout: float, pairs: str = "scored"):
