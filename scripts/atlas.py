@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--sequences", required=True, help="manifest of the corpus")
     parser.add_argument("--model", type=Path, required=True, help="manifest of the pre-trained model")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--per-family", type=int, default=120)
+    parser.add_argument("--per-family", type=int, default=60)
     parser.add_argument("--max-length", type=int, default=2000, help="nt")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--manifest", type=Path, required=True)

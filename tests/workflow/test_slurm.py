@@ -46,7 +46,7 @@ def run(*arguments, cwd, slurm, more=()):
     done = snakemake(
         *("--profile", "slurm", "--configfile", "tests/configs/mini.yaml", *more),
         *("--set-threads", "normalise=1", "deduplicate=1", "cluster=2", "hold_out=1", "draw=1", "pretrain=2"),
-        *("finetune=1", "evaluate=1", "atlas=1", "--jobs", "3", "--latency-wait", "5", "--retries", "0"),
+        *("finetune=1", "evaluate=1", "atlas=1", "interpret=1", "--jobs", "3", "--latency-wait", "5", "--retries", "0"),
         *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"),
         *("--", *arguments),
         cwd=cwd,
