@@ -4,8 +4,11 @@ Sequences are normalised as the corpus was (upper case, U read as T, gaps remove
 same numbers. Batches are packed under a token budget; a sequence's numbers do not depend on its neighbours.
 """
 
+import os
+
 import numpy as np
 import torch
+from torch import nn
 
 from rnalm.errors import InputError
 from rnalm.models import finetuned
@@ -18,6 +21,7 @@ from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.tokens.packing import pack, token_budget_batches
 
 TOKENS_PER_BATCH = 4096
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes of this machine
 
 
 class LanguageModel:
@@ -80,7 +84,19 @@ class LanguageModel:
 
     def _pair_logits(self, sequences: list[str]) -> list[torch.Tensor]:
         self._needs_head()
+        self._check_memory(max(map(len, sequences), default=0))
         return [matrix.float() for matrix in self._run(self.model, sequences, lambda batch, out: out)]
+
+    def _check_memory(self, length: int) -> None:
+        """InputError where the pairs of a sequence cannot be in memory: there the system ends a process without a word.
+
+        A GPU says it by itself. At least what goes into a convolution and what comes out of it are there at once, fp32.
+        """
+        channels = max((part.out_channels for part in self.model.modules() if isinstance(part, nn.Conv2d)), default=1)
+        needed = 2 * 4 * channels * length**2
+        if self.device.type == "cpu" and needed > MEMORY:
+            problem = f"has pairs that take {needed / 1e9:,.0f} GB of memory, more than is here"
+            raise InputError(f"a sequence of {length:,} nt", problem, "fold parts of it")
 
     def _needs_head(self) -> dict:
         if "threshold" not in (self.config["head"] or {}):

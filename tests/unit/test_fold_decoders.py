@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rnalm
 from published_weights import HEADS, imported, published, published_head, rnalm_
-from rnalm import golden
+from rnalm import golden, inference
 from rnalm.commands import fold
 from rnalm.errors import InputError
 from rnalm.models import finetuned
@@ -148,6 +148,17 @@ def test_any_decoder_can_be_asked_for(tmp_path):
         items = zip(matrices, sequences, strict=True)
         assert found[decoder] == [DECODERS[decoder](matrix, sequence, 0.5) for matrix, sequence in items]
     assert len(set(map(str, found.values()))) == len(DECODERS)
+
+
+def test_a_genome_whose_pairs_are_larger_than_memory_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    imported(tmp_path, published_head("structure") | {"threshold": 0.5}, "rinalmo")
+    model = rnalm.load(tmp_path / "model")
+    with pytest.raises(InputError, match="a sequence of 1,000,000 nt: has pairs that take 512,000 GB"):
+        model.fold(["GGGAAACCC", "ACGU" * 250_000])
+    monkeypatch.setattr(inference, "MEMORY", 2 * 4 * 64 * 30**2)
+    assert len(model.fold(["GGGAAACCC", "A" * 30])) == 2
+    with pytest.raises(InputError, match="a sequence of 31 nt"):
+        model.fold(["GGGAAACCC", "A" * 31])
 
 
 def test_the_names_of_the_command_are_those_of_the_table():
