@@ -94,7 +94,7 @@ def test_three_forms_are_equal(length, size):
 
 
 @SIZES
-@pytest.mark.parametrize("lengths", [(1,), (7,), (80,), (300,), (1000,), (33, 0, 129, 1, 64)])
+@pytest.mark.parametrize("lengths", [(1,), (7,), (80,), (300,), (1000,), (3000,), (33, 0, 129, 1, 64)])
 def test_gradients_are_equal(lengths, size):
     inputs = made(sum(lengths), grad=True)
     chunks = Chunks.of(lengths, HEADS, size, "cpu")
