@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import torch
 from rnalm.errors import exits
@@ -24,30 +23,35 @@ def with_profiles(encoder, sample: pl.DataFrame) -> pl.DataFrame:
     return sample.with_columns(pl.Series(name, values, dtype=pl.List(pl.Float32)) for name, values in columns)
 
 
-def kmers_of_corpus(sample: pl.DataFrame) -> pl.DataFrame:
-    means = map(np.array, sample["column_means"])
-    found = interpretation.enriched((*rna, None) for rna in zip(sample["sequence"], means, strict=True))
-    return found.with_columns(rnas=pl.lit("corpus"))
+def kmers(encoders: dict, rnas: list, name: str) -> pl.DataFrame:
+    """Enriched k-mers of the trained encoder, beside those of random weights, which prefer some letters too.
+
+    rnas: (sequence, coding region or None); name: what they are
+    """
+    trained, untrained = (
+        interpretation.enriched((rna, pair_maps.profile(encoder, rna)[1], region) for rna, region in rnas)
+        for encoder in encoders.values()
+    )
+    control = untrained.select("kmer", "kind", random_log2_fold="log2_fold")
+    beside = trained.join(control, on=["kmer", "kind"], how="left", maintain_order="left")
+    return beside.with_columns(rnas=pl.lit(name))
 
 
-def kmers_of_task(encoder, manifest: str, longest: int, count: int) -> pl.DataFrame:
-    """K-mers of a task's first RNAs of known coding region."""
-    items = records.load(manifest).values()
-    coding = ((item.sequence, interpretation.coding_region(item.label)) for item in items if item.length <= longest)
-    chosen = [rna for rna in coding if rna[1]][:count]
-    found = interpretation.enriched((rna, pair_maps.profile(encoder, rna)[1], region) for rna, region in chosen)
-    return found.with_columns(rnas=pl.lit(Path(manifest).parents[2].name))
+def coding_rnas(manifest: str, longest: int, count: int) -> list:
+    """The first RNAs of a task that have a coding region: (sequence, region)."""
+    items = (item for item in records.load(manifest).values() if item.length <= longest)
+    coding = ((item.sequence, interpretation.coding_region(item.label)) for item in items)
+    return [rna for rna in coding if rna[1]][:count]
 
 
-def base_pairs(model: LanguageModel, rnas: list, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def base_pairs(encoders: dict, rnas: list) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Precision of every head, trained and at random, and maps to draw; both empty without RNAs."""
     if not rnas:
         return pl.DataFrame(schema=pair_maps.HEADS), pl.DataFrame(schema=pair_maps.MAPS)
-    encoders = {"pretrained": model.encoder, "random": model.untrained(seed).encoder}
     found = {name: pair_maps.precisions(encoder, rnas) for name, encoder in encoders.items()}
-    first = pair_maps.first_layer(model.encoder)
+    first = pair_maps.first_layer(encoders["pretrained"])
     heads = pl.concat(pair_maps.table(name, precisions, first) for name, precisions in found.items())
-    return heads, pair_maps.drawn(model.encoder, rnas, found["pretrained"])
+    return heads, pair_maps.drawn(encoders["pretrained"], rnas, found["pretrained"])
 
 
 @exits
@@ -74,13 +78,17 @@ def main():
         longest = arguments.max_linear_length if isinstance(model.encoder, Rnaret) else arguments.max_length
         sample = atlas.choose(outputs(arguments.sequences, ".parquet"), seed, arguments.per_family, longest)
         sample = with_profiles(model.encoder, sample)
-        tasks = [kmers_of_task(model.encoder, path, longest, arguments.coding_rnas) for path in arguments.coding]
+        encoders = {"pretrained": model.encoder, "random": model.untrained(seed).encoder}
+        enriched = [kmers(encoders, [(sequence, None) for sequence in sample["sequence"]], "corpus")]
+        for path in arguments.coding:
+            rnas = coding_rnas(path, longest, arguments.coding_rnas)
+            enriched.append(kmers(encoders, rnas, Path(path).parents[2].name))
         known = [rna for manifest in arguments.structures for rna in records.load(manifest).values()]
         rnas = pair_maps.choose(known, seed, arguments.rnas)
-        heads, maps = base_pairs(model, rnas, seed)
+        heads, maps = base_pairs(encoders, rnas)
         tables = {
             "profiles.parquet": sample.drop("sequence"),
-            "kmers.csv": pl.concat([kmers_of_corpus(sample), *tasks]),
+            "kmers.csv": pl.concat(enriched),
             "heads.csv": heads,
             "maps.parquet": maps,
         }

@@ -200,6 +200,7 @@ def interpretation(directory: Path, after, dice: random.Random) -> Path:
     for kind, names in (("codon", CODONS), ("9-mer", [f"GATTACA{a}{b}" for a in "ACGT" for b in "ACGT"])):
         for rank, name in enumerate(names):
             row = {"kmer": name, "selected": 40 - rank, "population": 900 + 10 * rank, "log2_fold": 2 - rank / 10}
+            row["random_log2_fold"] = rank / 20 if rank % 4 else None
             kmers.append(row | {"p_value": 1e-6 * 3**rank, "q_value": 1e-5 * 3**rank, "kind": kind, "rnas": "corpus"})
     heads = [
         {"encoder": encoder, "layer": layer, "head": head, "precision": best * layer * head / 6, "rnas": 60}

@@ -117,6 +117,8 @@ def test_the_stage_reads_the_maps_of_every_family_of_models(tmp_path, settings, 
     assert all(len(row["scores"]) == len(row["sequence"]) ** 2 for row in maps.iter_rows(named=True))
     profiles = pl.read_parquet(out / "profiles.parquet")
     assert (profiles["column_means"].list.len() == profiles["length"]).all()
-    kinds = pl.read_csv(out / "kmers.csv").select("rnas", "kind").unique()
+    kmers = pl.read_csv(out / "kmers.csv")
+    assert "random_log2_fold" in kmers.columns
+    kinds = kmers.select("rnas", "kind").unique()
     assert ("positions", "codon_in_frame") in kinds.rows()
     assert ("corpus", "codon") in kinds.rows()

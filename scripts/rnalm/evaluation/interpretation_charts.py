@@ -78,20 +78,24 @@ def line(values: np.ndarray, x: np.ndarray, title: str, value_title: str, descri
 
 
 def codons(rows: pl.DataFrame, description: str) -> dict:
-    """Bars of the enrichment of codons; `rows`: kmer, log2_fold, q_value, selected, in the order to show."""
-    shown = rows.select("kmer", pl.col("log2_fold").round(3), "selected", pl.col("q_value").round_sig_figs(3))
+    """Bars of the enrichment of codons, and as ticks that of random weights.
+
+    rows: kmer, log2_fold, random_log2_fold, q_value, selected, in the order to show
+    """
+    shown = rows.select(
+        "kmer", pl.col("log2_fold", "random_log2_fold").round(3), "selected", pl.col("q_value").round_sig_figs(3)
+    )
     clear = (pl.col("q_value") < CLEAR).replace_strict(
         {True: "q below 0.05", False: "not clear"}, return_dtype=pl.String
     )
     scale = alt.Scale(domain=["q below 0.05", "not clear"], range=[ORANGE, GREY])
-    chart = (
-        alt.Chart(shown.with_columns(evidence=clear))
-        .mark_bar()
-        .encode(
-            y=alt.Y("kmer:N", sort=shown["kmer"].to_list(), title=None),
-            x=alt.X("log2_fold:Q", title="log2 of the enrichment"),
-            color=alt.Color("evidence:N", title=None, scale=scale),
-            tooltip=["kmer:N", "log2_fold:Q", "selected:Q", "q_value:Q"],
-        )
+    base = alt.Chart(shown.with_columns(evidence=clear)).encode(
+        y=alt.Y("kmer:N", sort=shown["kmer"].to_list(), title=None),
+        tooltip=["kmer:N", "log2_fold:Q", "random_log2_fold:Q", "selected:Q", "q_value:Q"],
     )
+    bars = base.mark_bar().encode(
+        x=alt.X("log2_fold:Q", title="log2 of the enrichment"), color=alt.Color("evidence:N", title=None, scale=scale)
+    )
+    control = base.transform_filter("isValid(datum.random_log2_fold)").mark_tick(color=BLUE, thickness=3)
+    chart = bars + control.encode(x="random_log2_fold:Q")
     return specification(chart, description, 16 * len(shown))

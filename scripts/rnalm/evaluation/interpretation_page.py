@@ -24,6 +24,8 @@ def sections(manifest: Path, figures: Figures) -> dict:
     content = provenance.load(manifest)
     heads = page.read_table(page.output(manifest, "heads.csv"))
     kmers = page.read_table(page.output(manifest, "kmers.csv"))
+    # A column of nothing but empty cells is read as text.
+    kmers = kmers.with_columns(pl.col("random_log2_fold").cast(pl.Float64))
     maps = pl.read_parquet(page.output(manifest, "maps.parquet"))
     profiles = pl.read_parquet(page.output(manifest, "profiles.parquet"))
     return {
