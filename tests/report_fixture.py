@@ -1,4 +1,4 @@
-"""A small run directory in the formats of a real one, made in a second, to build reports from.
+"""A small run directory in the formats of a real one, made in seconds, to build reports from.
 
 The RNAs are made up: every family has one real fold (as dot-bracket) and random bases that respect it.
 """
@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import report_tasks
 from rnalm import provenance
 from rnalm.evaluation import rna_types
-from rnalm.structure import score
-from rnalm.structure.notation import dot_bracket, parse_dot_bracket
+from rnalm.structure.notation import parse_dot_bracket
 
 FAMILIES = {
     "tRNA": "(((((((..((((........)))).(((((.......))))).....(((((.......))))))))))))....",
@@ -37,19 +37,6 @@ def sequence(structure: str, dice: random.Random) -> str:
     for i, j in parse_dot_bracket(structure):
         bases[i], bases[j] = dice.choice(["GC", "CG", "AT", "TA", "GT"])
     return "".join(bases)
-
-
-def guess(pairs, length: int, quality: float, dice: random.Random) -> list[tuple[int, int]]:
-    """Keep pairs with probability `quality` (drawn per RNA) and add a few wrong ones."""
-    keep = min(1.0, max(0.0, dice.gauss(quality, 0.2)))
-    kept = [pair for pair in pairs if dice.random() < keep]
-    used = {position for pair in kept for position in pair}
-    for _ in range(int((1 - keep) * 6)):
-        i, j = sorted(dice.sample(range(length), 2))
-        if j - i > 3 and not used & {i, j}:
-            kept.append((i, j))
-            used |= {i, j}
-    return sorted(kept)
 
 
 def write_stage(name, manifest, inputs, files, counts=None, parameters=None, **notes):
@@ -137,28 +124,6 @@ def safetensors(path: Path, shapes: dict[str, list[int]]) -> Path:
     return path
 
 
-def evaluation(root: Path, split: str, init: str, model: str, quality: float, after, rnas) -> Path:
-    dice = random.Random(f"{split}{init}")
-    rows = []
-    for name, family, letters, structure in rnas:
-        true = parse_dot_bracket(structure)
-        predicted = guess(true, len(letters), quality, dice)
-        row = {"id": name, "family": family, "length": len(letters), "sequence": letters}
-        row |= {"predicted": dot_bracket(predicted, len(letters)), "true": structure}
-        for prefix, relaxed in (("", False), ("relaxed_", True)):
-            values = score(predicted, true, len(letters), relaxed=relaxed)
-            row |= dict(zip((f"{prefix}precision", f"{prefix}recall", f"{prefix}f1"), map(float, values), strict=True))
-        rows.append(row)
-    table, directory = pl.DataFrame(rows), root / split / init
-    metrics = []
-    for metric in table.columns[6:]:
-        mean = table[metric].mean()
-        metrics.append({"task": "structure", "split": split, "model": model, "init": init, "metric": metric})
-        metrics[-1] |= {"value": mean, "ci_low": mean - 0.03, "ci_high": mean + 0.03, "n": len(table)}
-    files = [frame(directory / "metrics.csv", metrics), frame(directory / "predictions.parquet", table)]
-    return write_stage("baseline" if init == "baseline" else "evaluate", directory / "manifest.json", [after], files)
-
-
 def atlas(directory: Path, after, dice: random.Random) -> Path:
     types = dict(zip(FAMILIES, rna_types.types(pl.Series(list(FAMILIES))), strict=True))
     points, scores = [], []
@@ -214,6 +179,10 @@ def interpretation(directory: Path, after, dice: random.Random) -> Path:
     return write_stage("interpret", directory / "manifest.json", [after], files, counts, family="rinalmo")
 
 
+def rna(family: str, number: int, dice: random.Random) -> tuple[str, str, str, str]:
+    return f"{family}.{number}", family, sequence(FAMILIES[family], dice), FAMILIES[family]
+
+
 def make(root: Path) -> list[str]:
     """Write the run under `root`; returns the arguments of `scripts/report.py` that build its report."""
     dice = random.Random(42)
@@ -223,19 +192,16 @@ def make(root: Path) -> list[str]:
     weights = safetensors(results / "made/models/pretrained/model.safetensors", {"a": [300, 400], "b": [400]})
     model = write_stage("export", weights.with_name("manifest.json"), [pretrain], [weights])
 
-    evaluations, tasks = [], results / "tasks/structure/made"
-    for split, qualities in (("random", (0.9, 0.8, 0.75, 0.6)), ("leave-tRNA-out", (0.5, 0.45, 0.5, 0.6))):
-        rnas = []
-        for family, structure in FAMILIES.items() if split == "random" else [("tRNA", FAMILIES["tRNA"])]:
-            for number in range(12 if split == "random" else 60):
-                rnas.append((f"{family}.{number}", family, sequence(structure, dice), structure))
-        for init, quality in zip(("pretrained", "frozen", "random", "baseline"), qualities, strict=True):
-            name = "RNAfold" if init == "baseline" else "rinalmo-demo"
-            evaluations.append(evaluation(tasks, split, init, name, quality, model, rnas))
-
-    gathered = pl.concat(pl.read_csv(path.with_name("metrics.csv")) for path in evaluations)
-    files = [frame(results / "made/metrics.csv", gathered), frame(results / "made/ledger.csv", pl.read_csv(ledger))]
-    collected = write_stage("collect", results / "made/collect.manifest.json", evaluations, files)
+    structures = {
+        "random": [rna(family, number, dice) for family in FAMILIES for number in range(12)],
+        "leave-tRNA-out": [rna("tRNA", number, dice) for number in range(60)],
+    }
+    published = sorted((REPOSITORY / "resources/published").glob("*.csv"))
+    run = report_tasks.Run(results, model)
+    evaluations, leakage, tables = report_tasks.evaluate(run, structures, published, dice)
+    tables["ledger.csv"] = pl.read_csv(ledger)
+    files = [frame(results / "made" / name, table) for name, table in tables.items()]
+    collected = write_stage("collect", results / "made/collect.manifest.json", [*evaluations, *leakage], files)
     arguments = {
         "--run": "made",
         "--corpus-directory": results / "corpus/made",
@@ -244,11 +210,10 @@ def make(root: Path) -> list[str]:
         "--model": model,
         "--atlas": atlas(results / "made/atlas", model, dice),
         "--interpretation": interpretation(results / "made/interpretation", model, dice),
-        "--published": REPOSITORY / "resources/published/structure.csv",
         "--manifest": results / "made/report/manifest.json",
     }
     flat = [str(part) for pair in arguments.items() for part in pair]
-    return [*flat, "--evaluations", *map(str, evaluations)]
+    return [*flat, "--published", *map(str, published), "--evaluations", *map(str, evaluations)]
 
 
 def report(arguments: list[str]) -> subprocess.CompletedProcess:

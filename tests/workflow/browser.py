@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+from rnalm.evaluation.numbers import shown
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -70,9 +71,10 @@ def requests(driver) -> list[str]:
 
 
 def undrawn(driver) -> list[str]:
-    """Ids of charts without a canvas or SVG of some size."""
+    """Ids of charts without a canvas or SVG of some size; those in folded parts are drawn when one opens them."""
     return driver.execute_script(
         """return [...document.querySelectorAll(".chart")].filter(element => {
+             if (element.closest("details:not([open])")) return false;
              const drawing = element.querySelector("canvas, svg");
              const box = drawing && drawing.getBoundingClientRect();
              return !box || box.width < 50 || box.height < 20;
@@ -80,9 +82,16 @@ def undrawn(driver) -> list[str]:
     )
 
 
-def results_rows(driver, split: str) -> list[str]:
-    """Text of the rows of a split in the results table."""
-    return [row.text for row in driver.find_elements(By.CSS_SELECTOR, f"#results-table tr[data-split='{split}']")]
+def results_rows(driver, task: str, split: str) -> list[str]:
+    """Text of the rows of a split in the results tables, folded or not."""
+    rows = driver.find_elements(By.CSS_SELECTOR, f".results tr[data-task='{task}'][data-split='{split}']")
+    return [row.get_attribute("textContent") for row in rows]
+
+
+def unfold(driver) -> None:
+    """Open all that is folded and wait until its charts are drawn."""
+    driver.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    WebDriverWait(driver, SECONDS_TO_DRAW).until(lambda browser: undrawn(browser) == [])
 
 
 def check_page(driver, page: Path) -> None:
@@ -91,6 +100,7 @@ def check_page(driver, page: Path) -> None:
         show(driver, page, size)
         assert undrawn(driver) == [], f"charts without a drawing at {size}"
         assert driver.find_elements(By.CSS_SELECTOR, ".chart"), "the page holds no charts"
+        unfold(driver)
         wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"the page is {wide} px wider than {size}"
     severe = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
@@ -102,6 +112,8 @@ def check_report(page: Path, metrics: Path) -> None:
     """`check_page`, and the page holds the numbers of metrics.csv."""
     with chromium() as driver:
         check_page(driver, page)
-        for metric in pl.read_csv(metrics).iter_rows(named=True):
-            rows = results_rows(driver, metric["split"])
-            assert any(f"{metric['value']:.3f}" in row for row in rows), f"{metric} is not in the results table"
+        table = pl.read_csv(metrics, schema_overrides={"value": pl.Float64})
+        for (task, split), cells in table.group_by("task", "split"):
+            text = " ".join(results_rows(driver, task, split))
+            for name, value in cells.select("metric", "value").iter_rows():
+                assert shown(value, name) in text, f"{name} {value} of {task}, {split} is not in the results tables"

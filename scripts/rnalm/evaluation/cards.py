@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def load() -> list[Card]:
     return [Card(name, **entry | {"range": tuple(entry["range"])}) for name, entry in entries.items()]
 
 
+@cache
 def by_name() -> dict[str, Card]:
     """{metric, as in a table: its card}."""
     cards = {metric: card for card in load() for metric in card.metrics}

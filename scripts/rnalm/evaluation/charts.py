@@ -7,7 +7,6 @@ dark scheme, so that nothing here may fix them. Every chart takes the width of i
 import altair as alt
 import polars as pl
 
-from rnalm.evaluation.numbers import INITS
 from rnalm.structure.drawing import COLOURS
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -16,14 +15,11 @@ VIOLET = "#7B5CD6"  # beside the eight of the palette, for a ninth family
 PALETTE = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, GREY, VIOLET]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 
-INIT_COLOURS = [BLUE, SKY, ORANGE, GREY]
-
 # More columns of names are cut off on a phone.
 TWO_COLUMNS = alt.Legend(columns=2)
 
 MOST_CURVE_POINTS = 400
 MOST_DOTTED = 60  # points of a curve that still get a dot each
-MOST_RNAS = 300  # dots per initialisation and split
 MOST_ATLAS_POINTS = 1000
 
 
@@ -202,50 +198,6 @@ def training(history: pl.DataFrame, validation: pl.DataFrame) -> dict[str, dict]
             points, "tokens_per_second", "Real tokens per second", "~s", "Tokens per second over the steps", GREEN
         ),
     }
-
-
-def means(rows: pl.DataFrame) -> dict:
-    """Mean with its interval per initialisation; `rows`: name, init, value, ci_low, ci_high."""
-    names = rows["name"].to_list()
-    colour = alt.Color("init:N", legend=None).scale(domain=list(INITS), range=INIT_COLOURS)
-    base = alt.Chart(rows).encode(y=alt.Y("name:N", sort=names, title=None), color=colour)
-    shown = ["name:N", "value:Q", "ci_low:Q", "ci_high:Q"]
-    low, high = max(0, rows["ci_low"].min() - 0.05), min(1, rows["ci_high"].max() + 0.05)
-    axis = alt.X("ci_low:Q", title="Mean F1, 95 % interval").scale(domain=[low, high], nice=True)
-    chart = base.mark_rule(strokeWidth=3).encode(x=axis, x2="ci_high:Q", tooltip=shown)
-    chart += base.mark_point(filled=True, size=110, opacity=1).encode(x="value:Q", tooltip=shown)
-    return specification(chart, "Mean F1 of each model with its confidence interval", 34 * len(names))
-
-
-def distributions(rows: pl.DataFrame) -> dict:
-    """F1 of single RNAs as dots, with median and quartiles; `rows`: name, init, id, length, f1."""
-    names = rows["name"].unique(maintain_order=True).to_list()
-    quartiles = rows.group_by("name", "init", maintain_order=True).agg(
-        low=pl.col("f1").quantile(0.25, "linear"),
-        middle=pl.col("f1").median(),
-        high=pl.col("f1").quantile(0.75, "linear"),
-    )
-    picked = rows.filter((pl.int_range(pl.len()) % ((pl.len() + MOST_RNAS - 1) // MOST_RNAS) == 0).over("name"))
-    jitter = (pl.int_range(pl.len()) * 0.618034 % 1 - 0.5).round(3)  # evenly spread, the same every time
-    picked = picked.select("name", "init", "id", "length", pl.col("f1").round(3), jitter=jitter)
-    colour = alt.Color("init:N", legend=None).scale(domain=list(INITS), range=INIT_COLOURS)
-    across = alt.Y("name:N", sort=names, title=None)
-    dots = (
-        alt.Chart(picked)
-        .mark_circle(size=22, opacity=0.35)
-        .encode(
-            x=alt.X("f1:Q", title="F1 of one RNA").scale(domain=[0, 1]),
-            y=across,
-            yOffset=alt.YOffset("jitter:Q").scale(domain=[-0.8, 0.8]),
-            color=colour,
-            tooltip=["id:N", "length:Q", "f1:Q"],
-        )
-    )
-    shown = [alt.Tooltip(f"{field}:Q", format=".3f") for field in ("low", "middle", "high")]
-    base = alt.Chart(quartiles).encode(y=across, color=colour, tooltip=shown)
-    chart = dots + base.mark_rule(strokeWidth=4).encode(x="low:Q", x2="high:Q")
-    chart += base.mark_tick(thickness=4, size=26).encode(x="middle:Q")
-    return specification(chart, "F1 of every test RNA by initialisation, with median and quartiles", 52 * len(names))
 
 
 def contacts(pairs: pl.DataFrame, length: int, description: str) -> dict:

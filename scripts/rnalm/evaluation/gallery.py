@@ -4,7 +4,6 @@ import polars as pl
 
 from rnalm.evaluation import charts
 from rnalm.evaluation.figures import Figures
-from rnalm.evaluation.numbers import by_split
 from rnalm.structure.drawing import draw
 from rnalm.structure.notation import parse_dot_bracket
 
@@ -12,16 +11,13 @@ LONGEST = 500  # nt; longer drawings and contact maps cannot be read on a page
 MAPPED = ("worst", "median", "best")
 
 
-def gallery(predictions: pl.DataFrame, figures: Figures) -> list[dict]:
-    """Per split: drawings of the pre-trained model's worst, quartile, median and best test RNAs, and contact maps."""
-    ours = predictions.filter((pl.col("init") == "pretrained") & (pl.col("length") <= LONGEST))
-    splits = []
-    for title, rows in by_split(ours):
-        picked = pick(rows)
-        cards = [row | {"place": place, "svg": drawing(row)} for place, row in picked]
-        maps = [contact_map(row, place, figures) for place, row in picked if place in MAPPED]
-        splits.append({"title": title, "cards": cards, "contacts": maps, "n": len(rows)})
-    return splits
+def gallery(predictions: pl.DataFrame, figures: Figures) -> dict:
+    """One model's worst, quartile, median and best RNAs of a test: drawings, contact maps, and of how many RNAs."""
+    rows = predictions.filter(pl.col("length") <= LONGEST)
+    picked = pick(rows) if len(rows) else []
+    cards = [row | {"place": place, "svg": drawing(row)} for place, row in picked]
+    maps = [contact_map(row, place, figures) for place, row in picked if place in MAPPED]
+    return {"cards": cards, "contacts": maps, "n": len(rows)}
 
 
 def pick(rows: pl.DataFrame) -> list[tuple[str, dict]]:

@@ -28,7 +28,8 @@ def render(template: str, figures: Figures, sections: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": numbers.words, "thousands": "{:,}".format, "size": size, "duration": duration}
+    environment.filters |= {"words": numbers.words, "shown": numbers.shown, "interval": numbers.interval}
+    environment.filters |= {"thousands": "{:,}".format, "size": size, "duration": duration}
     return environment.get_template(template).render(
         **sections, most_files=MOST_FILES, charts=script_json(figures.specs), vega=vl_convert.javascript_bundle()
     )

@@ -9,9 +9,23 @@ from pathlib import Path
 import polars as pl
 
 from rnalm import provenance
-from rnalm.evaluation import atlas_page, charts, composition, gallery, interpretation_page, numbers, page
+from rnalm.evaluation import (
+    atlas_page,
+    cells,
+    charts,
+    comparison,
+    composition,
+    interpretation_page,
+    numbers,
+    page,
+    published_page,
+    strata,
+    task_page,
+)
 from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.flow import flow
+
+FLOATS = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64)
 
 
 @dataclass
@@ -47,10 +61,10 @@ def build(sources: Sources) -> str:
     figures = Figures()
     sections = corpus(sources, figures) | training(sources, figures) | results(sources, figures)
     sections |= {"atlas": atlas_page.sections(sources.atlas, figures), "headline": headline(sources)}
+    sections["headline"] += sections["best"]
     sections["interpretation"] = interpretation_page.sections(sources.interpretation, figures)
     sections |= page.lineages(sources.manifests)
-    sections |= {"run": sources.run, "longest_drawn": gallery.LONGEST, "most_dots": charts.MOST_RNAS}
-    return page.render("report.html", figures, sections)
+    return page.render("report.html", figures, sections | {"run": sources.run})
 
 
 def headline(sources: Sources) -> list[dict]:
@@ -60,7 +74,6 @@ def headline(sources: Sources) -> list[dict]:
         clusters.select(pl.col("cluster").n_unique()).collect().item(),
         page.output(sources.model, "model.safetensors"),
         page.read_table(page.output(sources.pretrain, "validation.csv")),
-        page.read_table(page.output(sources.collected, "metrics.csv")),
     )
 
 
@@ -91,26 +104,14 @@ def training(sources: Sources, figures: Figures) -> dict:
 
 
 def results(sources: Sources, figures: Figures) -> dict:
-    metrics = page.read_table(page.output(sources.collected, "metrics.csv"))
-    predictions = read_predictions(sources.evaluations)
-    means = numbers.by_split(numbers.named(metrics.filter(pl.col("metric") == "f1")))
-    per_rna = numbers.by_split(numbers.named(predictions))
-    return {
-        "comparisons": numbers.comparisons(predictions),
-        "means": [figures.add(charts.means(rows), title) for title, rows in means],
-        "results": numbers.results(metrics),
-        "metric_names": metrics["metric"].unique(maintain_order=True).to_list(),
-        "published": numbers.published(sources.published, metrics),
-        "distributions": [figures.add(charts.distributions(rows), title) for title, rows in per_rna],
-        "gallery": gallery.gallery(predictions, figures),
-    }
+    metrics, seeds = collected(sources, "metrics.csv", FLOATS), collected(sources, "seeds.csv", FLOATS)
+    folds = cells.folds(metrics)
+    strata_table = collected(sources, "strata.csv", strata.SCHEMA)
+    found = task_page.sections(cells.read(sources.evaluations, folds), metrics, seeds, strata_table, folds, figures)
+    compared = collected(sources, "comparison.csv", comparison.SCHEMA)
+    return found | {"published": published_page.sections(compared, sources.published)}
 
 
-def read_predictions(evaluations: list[Path]) -> pl.DataFrame:
-    """All predictions under their task, split, model and init, which stand in the metrics beside them."""
-    parts = []
-    for manifest in evaluations:
-        cell = page.read_table(page.output(manifest, "metrics.csv")).row(0, named=True)
-        where = [pl.lit(cell[key]).alias(key) for key in ("task", "split", "model", "init")]
-        parts.append(pl.read_parquet(page.output(manifest, "predictions.parquet")).with_columns(where))
-    return pl.concat(parts, how="vertical_relaxed")
+def collected(sources: Sources, name: str, types: dict) -> pl.DataFrame:
+    """A table of collect; types: of the columns that may be empty."""
+    return pl.read_csv(page.output(sources.collected, name), schema_overrides=types)

@@ -1,7 +1,9 @@
 // Draws every chart into the element of its name, with text and grid in the colours of the page's scheme.
+// A chart in a folded part has no width: it is drawn when the part is opened.
 (() => {
   const specifications = JSON.parse(document.getElementById("chart-data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const drawn = new Set();
 
   function config() {
     const style = getComputedStyle(document.documentElement);
@@ -20,16 +22,31 @@
   }
 
   // A chart that fails says so in its place and in the console; the others are still drawn.
-  async function draw() {
-    const options = { actions: false, renderer: "svg", config: config() };
-    await Promise.all(Object.entries(specifications).map(([id, specification]) =>
-      vegaEmbed(`#${id}`, specification, options).catch((error) => {
-        document.getElementById(id).textContent = "This chart could not be drawn.";
-        console.error(id, error);
-      })));
-    document.documentElement.dataset.drawn = "yes";
+  async function draw(element, options) {
+    drawn.add(element.id);
+    await vegaEmbed(element, specifications[element.id], options).catch((error) => {
+      element.textContent = "This chart could not be drawn.";
+      console.error(element.id, error);
+    });
   }
 
-  draw();
-  dark.addEventListener("change", draw);
+  // From the top of the page down, with a pause after each for the reader's own scrolling and clicks.
+  async function drawAll(elements) {
+    const options = { actions: false, renderer: "svg", config: config() };
+    for (const element of elements) {
+      await draw(element, options);
+      await new Promise((done) => setTimeout(done));
+    }
+  }
+
+  const charts = () => [...document.querySelectorAll(".chart")];
+  const isFolded = (element) => element.closest("details:not([open])") !== null;
+
+  document.addEventListener("toggle", () => {
+    drawAll(charts().filter((element) => !drawn.has(element.id) && !isFolded(element)));
+  }, true);
+  dark.addEventListener("change", () => drawAll(charts().filter((element) => drawn.has(element.id))));
+  drawAll(charts().filter((element) => !isFolded(element))).then(() => {
+    document.documentElement.dataset.drawn = "yes";
+  });
 })();
