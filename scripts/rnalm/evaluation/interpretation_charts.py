@@ -97,5 +97,7 @@ def codons(rows: pl.DataFrame, description: str) -> dict:
         x=alt.X("log2_fold:Q", title="log2 of the enrichment"), color=alt.Color("evidence:N", title=None, scale=scale)
     )
     control = base.transform_filter("isValid(datum.random_log2_fold)").mark_tick(color=BLUE, thickness=3)
-    chart = bars + control.encode(x="random_log2_fold:Q")
+    # An axis of no values at all is something that the page's script warns of.
+    beside = shown["random_log2_fold"].is_not_null().any()
+    chart = alt.layer(bars, control.encode(x="random_log2_fold:Q")) if beside else alt.layer(bars)
     return specification(chart, description, 16 * len(shown))
