@@ -316,3 +316,17 @@ def test_every_task_is_in_the_contents(page):
     contents = re.search(r"<nav.*?</nav>", page, re.S)[0]
     for task in TASKS:
         assert f'href="#task-{task}"' in contents and f'id="task-{task}"' in page
+
+
+def test_f1_of_a_yes_or_no_is_not_explained_as_that_of_base_pairs(page):
+    (title,) = set(re.findall(r'title="([^"]+)">F1</a>', section(page, "task-splice_donor")))
+    assert "class “yes”" in title
+    assert "true pairs" in re.search(r'title="([^"]+)">F1</a>', section(page, "task-structure"))[1]
+
+
+def test_numbers_as_printed():
+    assert numbers.shown(-0.0001, "r2") == "0.000"
+    assert numbers.shown(97.9, "f1_percent") == "97.90"
+    assert numbers.shown(None, "f1") == numbers.shown(float("nan"), "spearman") == "not defined"
+    assert numbers.interval({"ci_low": -0.1, "ci_high": 0.2}, "r2") == "-0.100 to 0.200"
+    assert numbers.interval({"ci_low": None, "ci_high": None}, "r2") == ""

@@ -25,6 +25,7 @@ class Table:
     """
 
     task: str
+    kind: str
     split: str
     title: str
     fold: bool
@@ -101,6 +102,7 @@ def table(rows: pl.DataFrame, every: list[tuple], kind: str, fold: bool) -> Tabl
     split, over, runs = rows["split"][0], rows["over"][0], rows["runs"].max() or 1
     return Table(
         task=rows["task"][0],
+        kind=kind,
         split=split,
         title=title(split, over),
         fold=fold,
