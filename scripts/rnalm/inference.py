@@ -18,7 +18,9 @@ from rnalm.models.registry import build
 from rnalm.randomness import key
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
+from rnalm.tasks.records import Record
 from rnalm.tokens.packing import pack, token_budget_batches
+from rnalm.training.prediction import predict
 
 TOKENS_PER_BATCH = 4096
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # bytes of this machine
@@ -81,6 +83,18 @@ class LanguageModel:
         matrices = (self.pair_logits if decoder in OF_LOGITS else self.pair_probabilities)(clean)
         items = zip(matrices, clean, strict=True)
         return [DECODERS[decoder](matrix, sequence, head["threshold"]) for matrix, sequence in items]
+
+    def predict(self, sequences: list[str], partners: list[str] | None = None) -> list:
+        """What the model's head says of each sequence, or of each with its partner, by the kind of the head.
+
+        Base pairs; the logits of classes, (classes,); a number; or the probability of every nucleotide, (L,).
+        InputError for a model without a head.
+        """
+        if self.model is None:
+            raise InputError(self.where, "has no head to predict with", "name a fine-tuned model directory")
+        both = zip(sequences, partners or [""] * len(sequences), strict=True)
+        records = [Record("", "", normalise(one), None, normalise(other)) for one, other in both]
+        return predict(self.model, self.config["head"], records, self.precision)
 
     def _pair_logits(self, sequences: list[str]) -> list[torch.Tensor]:
         self._needs_head()

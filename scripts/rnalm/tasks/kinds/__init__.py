@@ -11,6 +11,7 @@ know a task only through them:
 - `validated(kept, records, head)`: ({metric: value}, what is fitted to validation, such as a threshold)
 - `decoded(array, record, head)`: the prediction itself
 - `trivial(train, test, head)`: predictions of the test that no input is needed for
+- `told(prediction, head)`: the rows of a table for people (`rnalm predict`)
 - `table(records, predictions, head)`: a row per item, with its scores; `scores`: the module that averages them
 """
 
@@ -39,6 +40,19 @@ def of(head: dict) -> str:
 
 def module(head: dict) -> ModuleType:
     return MODULES[of(head)]
+
+
+def complete(head: dict) -> dict:
+    """The head of a model directory; one of a yes or no that names no classes, as imported ones do, gets these two.
+
+    InputError for other classes without names.
+    """
+    if of(head) != "classes" or "labels" in head:
+        return head
+    if head["classes"] > 2:
+        problem = f"does not name its {head['classes']} classes"
+        raise InputError("the model's head", problem, "add the list 'labels' to 'head' in its config.json")
+    return {**head, "labels": classes.YES_NO}
 
 
 def fits(record: Record, kind: str) -> bool:

@@ -58,6 +58,10 @@ def trivial(train, test, head) -> list[float]:
     return [mean for _ in test]
 
 
+def told(number: np.ndarray, head) -> list[dict]:
+    return [{"predicted": float(number)}]
+
+
 def table(records, predictions, head) -> pl.DataFrame:
     """A row per item: the measured and the predicted number."""
     return pl.DataFrame(

@@ -44,6 +44,11 @@ def trivial(train, test, head) -> list[np.ndarray]:
     return [np.full(record.length, share, dtype=np.float32) for record in test]
 
 
+def told(probabilities: np.ndarray, head) -> list[dict]:
+    """A row per nucleotide, from 1 on."""
+    return [{"position": position, "probability": float(one)} for position, one in enumerate(probabilities, start=1)]
+
+
 def table(records, predictions, head) -> pl.DataFrame:
     """A row per sequence: the labels and the probabilities of its nucleotides."""
     return pl.DataFrame(
