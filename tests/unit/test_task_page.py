@@ -9,9 +9,22 @@ from pathlib import Path
 import polars as pl
 import pytest
 import report_tasks
-from rnalm.evaluation import cells, names, numbers, paired, result_tables, task_charts, task_figures, task_kinds
+from rnalm.evaluation import (
+    cells,
+    names,
+    numbers,
+    paired,
+    published_page,
+    result_tables,
+    strata,
+    strata_page,
+    task_charts,
+    task_figures,
+    task_kinds,
+)
+from rnalm.evaluation.comparison import SCHEMA
+from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.gallery import pick
-from rnalm.evaluation.published_page import SIGNS
 from rnalm.evaluation.task_page import MOST_OPEN
 
 TASKS = list(report_tasks.SETTINGS)
@@ -190,7 +203,7 @@ def test_published_numbers_have_a_colour_and_a_sign(page, run):
     shown = section(page, "published")
     for colour, count in table["outcome"].value_counts().rows():
         cells_ = re.findall(rf'<td class="text {colour}">(.)', shown)
-        assert cells_ == [SIGNS[colour]] * count
+        assert cells_ == [published_page.SIGNS[colour]] * count
 
 
 def test_published_tests_that_were_not_run_are_named(page):
@@ -330,3 +343,21 @@ def test_numbers_as_printed():
     assert numbers.shown(None, "f1") == numbers.shown(float("nan"), "spearman") == "not defined"
     assert numbers.interval({"ci_low": -0.1, "ci_high": 0.2}, "r2") == "-0.100 to 0.200"
     assert numbers.interval({"ci_low": None, "ci_high": None}, "r2") == ""
+
+
+def test_nothing_published_and_no_relatives_leave_empty_sections():
+    shown = published_page.sections(pl.DataFrame(schema=SCHEMA), sorted(PUBLISHED.glob("*.csv")))
+    assert shown["compared"] == shown["tables"] == shown["not_run"] == []
+    assert strata_page.sections(pl.DataFrame(schema=strata.SCHEMA), "structure", "random", "f1", Figures()) == []
+
+
+def test_a_stratum_that_was_not_scored_has_its_number_of_items():
+    place = {"task": "t", "split": "s", "model": "m-1", "init": "pretrained", "target": "corpus", "strand": "forward"}
+    rows = [place | {"stratum": name, "n": n, "metric": "f1"} for name, n in (("none", 5), ("1", 1), ("0.9-1", 0))]
+    values = pl.DataFrame({"value": [0.5, None, None], "ci_low": [0.4, None, None], "ci_high": [0.6, None, None]})
+    table = pl.DataFrame(rows).hstack(values)
+    (part,) = strata_page.sections(table, "t", "s", "f1", Figures())
+    assert [(row["stratum"], row["n"], row["cells"][0]["value"]) for row in part["rows"]] == [
+        ("none", 5, 0.5),
+        ("1", 1, None),
+    ]
