@@ -19,7 +19,7 @@ rule collect:
         "../../envs/collect.yaml"
     threads: 1
     resources:
-        mem="1GB",
+        mem="4GB",
         runtime="30m",
     params:
         stage_version=2,
