@@ -11,7 +11,8 @@ from rnalm.errors import exits
 # In the order of the help; a command is the module of its name in `rnalm.commands`.
 COMMANDS = (
     *("releases", "corpus", "cluster", "draw", "leakage"),
-    *("intake", "import-weights", "export-weights", "embed", "atlas", "perplexity", "fold", "predict", "evaluate", "verify"),
+    *("intake", "import-weights", "export-weights", "embed", "atlas", "perplexity"),
+    *("fold", "predict", "evaluate", "verify"),
 )
 
 

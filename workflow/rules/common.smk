@@ -300,6 +300,8 @@ def task_data(*heads):
 # What score maps are read against: base pairs, coding regions.
 STRUCTURES = task_data("pairs", "plain_pairs", "maps", "zero_shot")
 CODING = task_data("positions")
+
+
 def task_files(wildcards):
     """TASK=FILE of every task, as words of a shell command."""
     return " ".join(shlex.quote(f"{task}={path}") for task, path in config["tasks"].items())

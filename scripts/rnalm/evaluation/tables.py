@@ -1,8 +1,8 @@
-"""Tables of an evaluated model on one split's test: every item, the scores with their intervals, and those of each seed.
+"""Tables of an evaluated model on one split's test: every item, scores with their intervals, and those of each seed.
 
-`metrics.csv`        task, split, model, init, metric, value, ci_low, ci_high, n: the mean over seeds; the 95 % bootstrap
-                     interval over test items, each resample scored for all seeds and averaged
-`seeds.csv`          seed, metric, value
+`metrics.csv`         task, split, model, init, metric, value, ci_low, ci_high, n: the mean over seeds; the 95 %
+                      bootstrap interval over test items, each resample scored for all seeds and averaged
+`seeds.csv`           seed, metric, value
 `predictions.parquet` a row per item and seed
 """
 

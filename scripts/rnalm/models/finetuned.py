@@ -19,17 +19,17 @@ KINDS = {
     "load": LoadModel,
     "zero_shot": ZeroShotModel,
 }
-# Keys of a head that are no sizes of its model: what it was trained for, its classes, its decoder and that one's threshold.
+# Keys of a head that are no sizes of its model: what it was trained for, its classes, its decoder and the threshold.
 ABOUT = {"kind", "task", "decoder", "threshold", "labels"}
 
 
-def build(encoder: Encoder, head: dict, where="head") -> nn.Module:
+def build(encoder: Encoder, head: dict, where="head", remedy: str = "copy config.json again") -> nn.Module:
     """The encoder with the head that a model directory's config describes; without `kind` it is one of pairs.
 
     InputError for an unknown kind or size, or a threshold that is no number.
     """
     if not isinstance(head, dict):
-        raise InputError(where, f"has the head {head!r}", "copy config.json again")
+        raise InputError(where, f"has the head {head!r}", remedy)
     kind = head.get("kind", "pairs")
     if kind not in tuple(KINDS):
         raise InputError(where, f"head of kind {kind!r} is unknown", f"use one of {', '.join(KINDS)}")
@@ -38,7 +38,7 @@ def build(encoder: Encoder, head: dict, where="head") -> nn.Module:
     try:
         return KINDS[kind](encoder, **sizes(head))
     except (TypeError, ValueError, KeyError, RuntimeError) as error:  # the last is torch's for negative sizes
-        raise InputError(where, f"does not fit a head of kind {kind!r}: {error}", "copy config.json again") from None
+        raise InputError(where, f"does not fit a head of kind {kind!r}: {error}", remedy) from None
 
 
 def sizes(head: dict) -> dict:

@@ -1,4 +1,4 @@
-"""Baselines of a task: `trivial` (the commonest class, the mean, no pair), and for structures the methods of folding."""
+"""Baselines of a task: `trivial` (the commonest class, the mean, no pair), and of structures the methods of folding."""
 
 from rnalm.errors import InputError
 from rnalm.structure.folding import FOLDERS, TITLES

@@ -34,7 +34,8 @@ def read(paths: list[Path], settings: dict) -> dict[str, list[Record]]:
         for record in records:
             if not kinds.fits(record, kind):
                 problem = f"has the label {str(record.label)[:60]!r}, which a head of kind {kind} cannot predict"
-                raise InputError(f"set {name}, {record.id}", problem, "correct the label, or give the task another head")
+                remedy = "correct the label, or give the task another head"
+                raise InputError(f"set {name}, {record.id}", problem, remedy)
     return sets
 
 

@@ -56,7 +56,8 @@ def write(records: list[Record], splits: dict[str, dict[str, list[Record]]], kin
     columns = {name: [getattr(record, name) for record in records] for name in types}
     assigned = [(split, part, record.id) for split, parts in splits.items() for part in PARTS for record in parts[part]]
     tables = {
-        "records.parquet": pl.from_arrow(pa.table(columns, pa.schema(types))),  # polars itself reads nested lists slowly
+        # polars itself reads nested lists slowly
+        "records.parquet": pl.from_arrow(pa.table(columns, pa.schema(types))),
         "splits.parquet": pl.DataFrame(assigned, schema=["split", "part", "id"], orient="row"),
     }
     for name, table in tables.items():

@@ -79,24 +79,26 @@ def exclusion(corpus: list[dict]) -> str:
 def finetuned(split: str, init: str, directory, tokeniser, head: dict, settings, sizes: dict, result) -> str:
     """Card of a fine-tuned model.
 
-    head: its description, with task and what was fitted; settings, result: of training.finetuning; sizes: records per part
+    head: its description, with task and what was fitted
+    settings, result: of training.finetuning
+    sizes: {part: number of records}
     """
-    kind = kinds.of(head)
+    command = FOLD if kinds.of(head) == "pairs" else PREDICT
     fitted = [f"- {name} {value}, fitted to the validation records" for name, value in result.fitted.items()]
     best = f"best validation {result.metric} {result.best:.4f} in epoch {result.best_epoch}"
     return "\n".join(
         [
             f"# {head['task']}, split {split}, encoder {init}",
             "",
-            f"An encoder with a head of kind {head.get('kind', 'pairs')}, trained on {sizes['train']} labelled records, "
-            f"chosen on {sizes['valid']} others.",
+            f"An encoder with a head of kind {head.get('kind', 'pairs')}, trained on {sizes['train']} labelled "
+            f"records, chosen on {sizes['valid']} others.",
             "",
             f"- {settings.epochs} epochs, learning rate {settings.learning_rate}"
             + (f", {best}" if result.history else ""),
             *fitted,
             "",
             use(directory, tokeniser),
-            *(FOLD.format(directory=directory) if kind == "pairs" else PREDICT.format(directory=directory)).splitlines(),
+            *command.format(directory=directory).splitlines(),
             "",
         ]
     )

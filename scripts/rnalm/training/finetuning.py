@@ -5,8 +5,9 @@ gradual unfreezing, that is at the epochs which the config lists, parts of the e
 learning rate. After every epoch the validation records are predicted, what is to be fitted to them (a structure's
 decoding threshold) is fitted, and the epoch with the best validation score is kept. Test records are never seen here.
 
-A batch is cut into passes of a token budget, whose gradients add up to those of the whole batch. Where the encoder never
-trains, its states are computed once (`hidden_cache`). Every finished epoch is a checkpoint that a killed run goes on from.
+A batch is cut into passes of a token budget, whose gradients add up to those of the whole batch. Where the encoder
+never trains, its states are computed once (`hidden_cache`). Every finished epoch is a checkpoint that a killed run goes
+on from.
 """
 
 import copy
