@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 import yaml
+from rnalm.config import load, split_names
 from snake import ROOT, planned, snakemake
 
 DEMO = ("--profile", "workflow/profiles/demo")
@@ -17,8 +18,9 @@ def settings(name: str) -> dict:
 
 def expected(config: dict) -> dict[str, int]:
     """{rule: jobs} of a whole run, counted from its config."""
-    tasks = [settings(path) for path in config["tasks"].values()]
-    cells = sum(len(task["splits"]) * len(task["inits"]) for task in tasks)
+    tasks = [load(ROOT / path, "task") for path in config["tasks"].values()]
+    # splits, with folds counted one by one
+    sizes = [(task, len(split_names(task))) for task in tasks]
     sources = {(name, part["release"]) for name, part in config["corpus"]["sources"].items()}
     once = (
         "deduplicate",
@@ -42,9 +44,9 @@ def expected(config: dict) -> dict[str, int]:
         "pretrain": -(-pretrain["epochs"] // pretrain["segment_epochs"]),
         "task_data": len(tasks),
         "leakage": len(tasks),
-        "finetune": sum(len(task["splits"]) * len(task["inits"]) * task["seeds"] for task in tasks),
-        "evaluate": cells,
-        "baseline": sum(len(task["splits"]) * len(task["baselines"]) for task in tasks),
+        "finetune": sum(splits * len(task["inits"]) * task["seeds"] for task, splits in sizes),
+        "evaluate": sum(splits * len(task["inits"]) for task, splits in sizes),
+        "baseline": sum(splits * len(task["baselines"]) for task, splits in sizes),
     }
 
 
