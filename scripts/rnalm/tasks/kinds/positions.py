@@ -7,7 +7,7 @@ import torch
 from rnalm.tasks.losses import position_loss
 from rnalm.tasks.scores import positions as scores
 
-METRIC = "f1"
+METRIC = "nucleotide_f1"
 
 
 def cross_entropy(output, records, head) -> torch.Tensor:
