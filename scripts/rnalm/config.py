@@ -21,6 +21,19 @@ SCHEMAS = Path(__file__).parents[2] / "workflow" / "schemas"
 # Keys of a task's settings that shape its data; the others are about training and evaluation.
 TASK_DATA = ("task", "source", "reader", "data", "expected", "families", "max_length", "max_test_length", "splits")
 
+# Keys of a head by its kind: what it needs, what it may have.
+PAIR_HEADS = ("pairs", "plain_pairs", "maps")
+DECODING = ("decoder", "threshold")
+HEADS = {
+    "pairs": (("width", "blocks"), DECODING),
+    "plain_pairs": (("width", "blocks"), DECODING),
+    "maps": (("maps", "blocks", "dropout"), DECODING),
+    "classes": (("width", "activation"), ("pooling", "classes")),
+    "scalar": (("width", "blocks"), ("padded_to", "mean", "std")),
+    "load": (("width",), ("mean", "std")),
+    "positions": (("width",), ("blocks", "padded_to")),
+}
+
 
 def whole(checker, value) -> bool:
     """Not 44.0, which JSON schema takes for an integer: a file name or a range cannot be made from it."""
@@ -200,8 +213,25 @@ def check_heads(model: dict, where) -> None:
         raise InputError(where, problem, f"give a multiple of {heads}")
 
 
+def check_head(task: dict, where) -> None:
+    """InputError where a head lacks a key of its kind, or has one of another kind; and a start that predicts pairs."""
+    head = task["head"]
+    needed, possible = HEADS[head["kind"]]
+    for key in needed:
+        if key not in head:
+            raise InputError(where, f"key 'head.{key}' is missing", f"a head of kind {head['kind']} needs it")
+    for key in head:
+        if key not in {"kind", *needed, *possible}:
+            known = ", ".join((*needed, *possible))
+            raise InputError(where, f"key 'head.{key}' is none of a head of kind {head['kind']}", f"it has {known}")
+    for init in task["inits"]:
+        if init.startswith("zeroshot") and head["kind"] not in PAIR_HEADS:
+            problem = f"key 'inits' has {init}, which predicts base pairs, and the head's kind is {head['kind']}"
+            raise InputError(where, problem, f"leave {init} out")
+
+
 RELATIONS = {
     "config": (check_lengths, check_previous, check_exclude),
     "model": (check_heads,),
-    "task": (check_folds,),
+    "task": (check_folds, check_head),
 }

@@ -51,7 +51,7 @@ class LanguageModel:
         choices: `map` and `pairs` of `ZeroShotModel`. InputError for another encoder.
         """
         head = {**ZERO_SHOT, **choices}
-        model = finetuned.build(self.encoder, head, self.where)
+        model = finetuned.build(self.encoder, head, self.where, "name a model directory of ERNIE-RNA")
         return LanguageModel(
             ModelDirectory({**self.config, "head": head}, self.encoder, model), self.where, self.precision
         )

@@ -1,16 +1,23 @@
 """Settings: what is complete, and what is refused in one line."""
 
 import copy
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
 from rnalm import config
+from rnalm.cli import main
 from rnalm.errors import InputError
+from rnalm.models import finetuned
+from rnalm.sequences import releases
+from rnalm.tasks import kinds, registry
 
 ROOT = Path(__file__).parents[2]
 FILES = {"config": "config/demo.yaml", "task": "config/tasks/structure_demo.yaml", "model": "config/models/demo.yaml"}
 GONE = object()
+TASKS = sorted((*ROOT.glob("config/tasks/*.yaml"), *ROOT.glob("tests/configs/smoke/*.yaml")))
+LOCKS = {"tasks": "config/releases.lock.yaml", "smoke": "tests/configs/real.lock.yaml"}
 
 
 def changed(schema: str, place: str, value) -> dict:
@@ -51,6 +58,28 @@ def test_the_files_of_the_project_are_accepted(schema, path):
     config.load(path, schema)
 
 
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
+def test_a_task_has_its_reader_and_its_download(path):
+    settings = config.load(path, "task")
+    assert registry.reader(settings["reader"])
+    release = releases.load_release(ROOT / LOCKS[path.parent.name], *settings["source"].values())
+    assert [file.path for file in release.files if file.use == "task"]
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
+def test_intake_takes_every_task_by_its_file_or_its_name(path, tmp_path, capsys, monkeypatch):
+    """It gets as far as reading: the folder holds nothing that any reader knows."""
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "notes.pdf").write_text("x")
+    names = (path, path.stem) if path.parent == ROOT / "config" / "tasks" else (path,)
+    for name in names:
+        with pytest.raises(SystemExit) as ended:
+            main(["intake", str(name), "--data", str(tmp_path)])
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert any(said in line for said in ("brought ", "holds no structures", "is no FASTA file of the data")), line
+
+
 @pytest.mark.parametrize(
     ("schema", "place", "value", "said"),
     [
@@ -72,6 +101,10 @@ def test_the_files_of_the_project_are_accepted(schema, path):
         ("task", "training.unfreeze", {}, "'training.unfreeze.0' is missing"),
         ("task", "training.unfreeze", {1: ["head"]}, "'training.unfreeze.0' is missing"),
         ("task", "training.unfreeze", {0: []}, "'training.unfreeze.0' is wrong"),
+        ("task", "head.width", GONE, "'head.width' is missing; a head of kind pairs needs it"),
+        ("task", "head.pooling", "mean", "'head.pooling' is none of a head of kind pairs; it has width, blocks"),
+        ("task", "head.threshold", 0.001, "'head.threshold' is wrong"),
+        ("task", "head", {"kind": "classes", "width": 8}, "'head.activation' is missing; a head of kind classes"),
         ("model", "family", "llama", "'family' is wrong"),
         ("model", "layers", GONE, "'layers' is missing"),
         ("model", "layers", 0, "'layers' is wrong"),
@@ -121,3 +154,22 @@ def test_excluding_for_an_unknown_split_is_refused_before_anything_runs():
     run["corpus"]["exclude"]["sets"].append("structure/TSO")
     with pytest.raises(InputError, match=r"structure has no split TSO; .*structure/TS0, structure/family"):
         config.check_excluded_splits(run, tasks, "mine.yaml")
+
+
+def test_keys_of_a_head_are_those_of_its_model():
+    """What the schema lets through is what can be built, and what a model needs is asked for at once."""
+    for kind, (needed, possible) in config.HEADS.items():
+        sizes = inspect.signature(finetuned.KINDS[kind]).parameters.values()
+        sizes = {each.name: each.default is each.empty for each in sizes if each.name != "encoder"}
+        # The labels decide on these: `described` of the kind.
+        by_labels = {"mean", "std"} if kinds.of({"kind": kind}) == "number" else {"classes"}
+        assert {name for name, due in sizes.items() if due} - by_labels == set(needed), kind
+        assert set(possible) - finetuned.ABOUT <= set(sizes), kind
+    assert set(config.HEADS) == set(finetuned.KINDS) - {"tokens", "zero_shot"}
+
+
+def test_zero_shot_predicts_base_pairs_alone(tmp_path):
+    settings = yaml.safe_load((ROOT / "config/tasks/nrc.yaml").read_text()) | {"inits": ["frozen", "zeroshot"]}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match=r"own\.yaml: key 'inits' has zeroshot, which predicts base pairs"):
+        config.load(tmp_path / "own.yaml", "task")

@@ -130,3 +130,29 @@ def test_a_batch_of_ribosome_loads_normalises_by_its_own_nucleotides():
     norm.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].shape))
     model(pack(encoded(model)))
     assert seen == [(sum(map(len, SEQUENCES)), 16)]
+
+
+def test_a_short_sequence_alone_can_be_trained_on_by_batch_norms():
+    """Of eight nucleotides or less one position is left, which has no spread: the running statistics stand for it."""
+    model = finetuned.build(ENCODERS["ernie_rna"], HEADS["load"]).train()
+    before = {name: tensor.clone() for name, tensor in model.head.named_buffers()}
+    for sequence in ("G", "ACGUACGU", "ACGUACGUACGU"):
+        model(pack([model.encoder.tokeniser.encode(sequence)])).sum().backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.head.parameters())
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in model.head.named_buffers())
+
+
+def test_a_sequence_of_one_nucleotide_has_a_number_from_every_head():
+    for name, head in HEADS.items():
+        model = made("ernie_rna" if name == "load" else "rinalmo", head)
+        for sequence in ("A", "AC", "ACG"):
+            with torch.no_grad():
+                out = model(pack([model.encoder.tokeniser.encode(sequence)]))
+            assert torch.as_tensor(out if name == "tokens" else out[0]).isfinite().all(), (name, sequence)
+
+
+def test_mean_and_std_of_a_head_need_no_padding_to_be_named():
+    """Own tasks say neither padding nor blocks: docs/own_task.md."""
+    assert finetuned.build(ENCODERS["rinalmo"], {"kind": "positions", "width": 8}).padded_to == 0
+    scalar = {"kind": "scalar", "width": 8, "blocks": 1, "mean": 0.0, "std": 1.0}
+    assert finetuned.build(ENCODERS["rinalmo"], scalar).padded_to == 0

@@ -180,6 +180,11 @@ def test_bprna_is_complete(capsys):
 
 
 # Tasks of other kinds of labels, by their own readers
+SIZES = {
+    "classes": {"width": 8, "activation": "gelu"},
+    "scalar": {"width": 8, "blocks": 1},
+    "positions": {"width": 8},
+}
 
 
 @pytest.fixture
@@ -189,8 +194,9 @@ def own(tmp_path, task):
     def write(kind: str, text: str, **changes) -> tuple:
         (tmp_path / "own").mkdir(exist_ok=True)
         (tmp_path / "own" / "mine.csv").write_text(text)
-        splits = {"random": {"rule": "random", "valid": 1, "test": 1}}
-        settings = {"reader": "table", "head": {"kind": kind}, "splits": splits} | changes
+        least = 2 if kind == "scalar" else 1
+        splits = {"random": {"rule": "random", "valid": least, "test": least}}
+        settings = {"reader": "table", "head": {"kind": kind, **SIZES[kind]}, "splits": splits} | changes
         return task(expected={}, expected_without_pairs={}, **settings), "--data", tmp_path / "own"
 
     return write
@@ -209,7 +215,7 @@ def test_classes_are_counted(capsys, own):
 
 
 def test_numbers_have_a_range_and_a_mean(capsys, own):
-    (row,) = found(capsys, own("scalar", "sequence,label\nACGU,-1\nACGA,2.5\nACGC,6\n"))["sets"]
+    (row,) = found(capsys, own("scalar", "sequence,label\nACGU,-1\nACGA,2.5\nACGC,6\nACGG,1\nACUU,4\n"))["sets"]
     assert (row["smallest label"], row["mean label"], row["largest label"]) == (-1, 2.5, 6)
 
 
@@ -226,18 +232,19 @@ def test_a_pair_of_molecules_is_a_duplicate_only_if_both_are(capsys, own):
 
 
 def test_one_sequence_with_two_labels_is_counted(capsys, own):
-    text = "sequence,label\nACGU,1\nACGT,2\nACGA,1\nACGC,1\nACGC,1\n"
+    text = "sequence,label\nACGU,1\nACGT,2\nACGA,1\nACGC,1\nACGC,1\nACGG,1\nACUU,3\n"
     (row,) = found(capsys, own("scalar", text))["sets"]
-    assert (row["records"], row["distinct"], row["with several labels"]) == (5, 3, 1)
+    assert (row["records"], row["distinct"], row["with several labels"]) == (7, 5, 1)
 
 
 def test_u_beside_t_is_seen_by_file_and_column(capsys, own):
     """As in miTAR's files: microRNAs in RNA letters, targets in DNA letters."""
     text = "sequence,partner,label\nACGUACGU,GGGTTT,a\nACGUacguN,GGGTTA,a\nACGUACGA,GGGTCC,a\n"
+    text += "UUUUUU,TTTTTT,a\nUUCUUC,TTATTA,a\n"
     first, second = found(capsys, own("scalar", text.replace(",a", ",1")))["letters"]
-    assert (first["column"], first["with U"], first["with T"], first["with lower case"]) == ("sequence", 3, 0, 1)
+    assert (first["column"], first["with U"], first["with T"], first["with lower case"]) == ("sequence", 5, 0, 1)
     assert first["with other letters than ACGTU"] == 1
-    assert (second["column"], second["with U"], second["with T"]) == ("partner", 0, 3)
+    assert (second["column"], second["with U"], second["with T"]) == ("partner", 0, 5)
 
 
 def test_lengths_have_a_histogram(capsys, own):
@@ -250,8 +257,8 @@ def test_lengths_have_a_histogram(capsys, own):
 
 
 def test_splits_say_which_part_is_for_what_and_where_the_data_come_from(capsys, own):
-    made = found(capsys, own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\nACGG,4\n"))
-    assert made["splits"] == [{"split": "random", "train": 2, "valid": 1, "test": 1}]
+    made = found(capsys, own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\nACGG,4\nACUU,5\n"))
+    assert made["splits"] == [{"split": "random", "train": 1, "valid": 2, "test": 2}]
     assert made["source"] == {"name": "bprna", "release": "TS0"}
 
 
@@ -269,6 +276,20 @@ def test_a_class_that_is_not_trained_on_is_refused(capsys, own):
     assert "TS0:1 in test is of class 'c'" in refused(capsys, *own("classes", text, splits=given))[1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "problem"),
+    [
+        ("classes", "ACGU,a,TR0\nACGC,a,VL0\nACGG,a,TS0\n", "has records of 1 class in train"),
+        ("positions", "ACGU,0110,TR0\nACGC,0110,VL0\nAAAAAAAAA,011000000,TS0\n", "has 0 records in test"),
+        ("scalar", "ACGU,1,TR0\nACGC,2,VL0\nACGA,3,VL0\nACGG,4,TS0\n", "has 1 records in test"),
+    ],
+)
+def test_a_part_that_cannot_be_trained_on_or_scored_is_refused(capsys, own, kind, text, problem):
+    given = {"x": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}
+    arguments = own(kind, "sequence,label,set\n" + text, splits=given, max_test_length=8)
+    assert problem in refused(capsys, *arguments)[1]
+
+
 def test_labels_of_another_kind_are_refused(capsys, own, tmp_path):
     settings, *data = own("classes", "", reader="stockholm")
     (tmp_path / "own" / "a.sto").write_text("# STOCKHOLM 1.0\n#=GF ID a\nx GGAAACC\n#=GC SS_cons <<...>>\n//\n")
@@ -276,10 +297,10 @@ def test_labels_of_another_kind_are_refused(capsys, own, tmp_path):
 
 
 def test_files_in_folders_below_are_found(capsys, own, tmp_path):
-    arguments = own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\n")
+    arguments = own("scalar", "sequence,label\nACGU,1\nACGA,2\nACGC,3\nACGG,4\nACUU,5\n")
     (tmp_path / "own" / "below").mkdir()
     (tmp_path / "own" / "mine.csv").rename(tmp_path / "own" / "below" / "mine.csv")
-    assert found(capsys, arguments)["sets"][0]["records"] == 3
+    assert found(capsys, arguments)["sets"][0]["records"] == 5
 
 
 def test_an_empty_folder_is_refused(capsys, own, tmp_path):

@@ -21,6 +21,12 @@ def test_pairs_over_the_upper_triangle():
     assert losses.pair_loss(LOGITS, pairs).item() == pytest.approx(sum(by_hand) / 66, abs=1e-6)
 
 
+def test_a_single_nucleotide_has_no_cell_and_costs_nothing():
+    logits = torch.zeros(1, 1, requires_grad=True)
+    losses.pair_loss(logits, []).backward()
+    assert losses.pair_loss(logits, []) == 0 and (logits.grad == 0).all()
+
+
 def test_rnaret_trains_allowed_cells_and_pairs_ten_times():
     """Lower triangle, i - j >= 4, A-U, C-G, G-U or either base N; divided by the number of those cells, not weights."""
     sequence, pairs = "GGANAACUUNCC", [(0, 11), (1, 10), (2, 8)]

@@ -10,8 +10,12 @@ from rnalm.cli import main
 from rnalm.errors import InputError
 from rnalm.sequences import releases
 from rnalm.structure.files import Structure, write_bpseq, write_ct, write_dbn, write_st
-from rnalm.tasks import dataset, splits, table
+from rnalm.tasks import dataset, kinds, splits, table
 from rnalm.tasks.records import Record
+from rnalm.training.finetuning import Settings, finetune
+from rnalm.training.prediction import predict
+from rnalm.training.starts import begin
+from small_models import TINY, encoder
 
 PAGE = Path(__file__).parents[2] / "docs" / "own_task.md"
 EXAMPLES = dict(re.findall(r"^`([\w.]+)`\n\n```\w*\n(.*?)```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
@@ -56,6 +60,23 @@ def test_an_example_is_read_and_divided(example, name):
     for parts in splits.divide(sets, settings, seed=1).values():
         assert all(parts.values())
         assert sum(map(len, parts.values())) == sum(map(len, sets.values()))
+
+
+@pytest.mark.parametrize("init", ["pretrained", "onehot"])
+@pytest.mark.parametrize("name", TASKS)
+def test_an_example_is_learnt_and_scored(example, name, init):
+    settings_file, data = example(name)
+    settings = config.load(settings_file, "task")
+    (parts, *_) = splits.divide(dataset.read([data], settings), settings, seed=1).values()
+    kind = kinds.module(settings["head"])
+    head = kind.described(settings["head"], parts["train"])
+    training = Settings(**settings["training"] | {"epochs": 1, "precision": "fp32"})
+    model, head, training = begin(init, encoder(TINY), head, training, seed=1)
+    result = finetune(model, head, parts["train"], parts["valid"], training, seed=1)
+    head |= result.fitted
+    table = kind.table(parts["test"], predict(model, head, parts["test"]), head)
+    assert table["id"].to_list() == [record.id for record in parts["test"]]
+    assert kind.scores.metrics(table)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -196,12 +196,15 @@ def test_given_sets_of_a_zip(tmp_path):
 
 
 def test_length_limit_holds_for_training_and_for_the_test_only_where_asked(tmp_path):
-    retrieved = st_zip(tmp_path, SETS | {"TR0": [*SETS["TR0"], ("bpRNA_CRW_9", "G" + "A" * 9 + "C", "(.........)")]})
+    longer = {"TR0": ("bpRNA_CRW_9", "G" + "A" * 9 + "C", "(.........)"), "TS0": ("bpRNA_CRW_8", "A" * 11, "." * 11)}
+    retrieved = st_zip(tmp_path, SETS | {name: [*SETS[name], item] for name, item in longer.items()})
     settings = SMALL | {"expected": {}, "max_length": 10}
-    assert built(settings, retrieved, tmp_path / "a")[1]["TS0.train"] == 1
+    counts = built(settings, retrieved, tmp_path / "a")[1]
+    assert (counts["TS0.train"], counts["TS0.test"]) == (1, 3)
     assert built(settings | {"max_length": 11}, retrieved, tmp_path / "b")[1]["TS0.train"] == 2
-    assert built(settings | {"max_length": 9}, retrieved, tmp_path / "c")[1]["TS0.test"] == 2
-    assert built(settings | {"max_test_length": 9}, retrieved, tmp_path / "d")[1]["TS0.test"] == 0
+    assert built(settings | {"max_test_length": 10}, retrieved, tmp_path / "c")[1]["TS0.test"] == 2
+    with pytest.raises(InputError, match="0 records in test"):
+        built(settings | {"max_test_length": 9}, retrieved, tmp_path / "d")
 
 
 def test_the_same_sequence_in_train_and_test_is_refused(tmp_path):

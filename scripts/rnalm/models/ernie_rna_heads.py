@@ -71,13 +71,15 @@ def scores_of(pairs: str) -> Callable[[], torch.Tensor]:
 class MapModel(nn.Module):
     """ERNIE-RNA with a MapHead.
 
-    maps: numbers of the attention heads that it reads; ValueError for one it has not
+    maps: numbers of the attention heads that it reads; ValueError for one it has not, or another encoder
     pairs: a key of PAIRS. The official script of structures has `none` without saying so; what its weights were
         trained with is not known
     """
 
     def __init__(self, encoder: ErnieRna, maps: list[int], blocks: int, dropout: float, pairs: str = "scored"):
         super().__init__()
+        if not isinstance(encoder, ErnieRna):
+            raise ValueError("only ERNIE-RNA has attention logits that a head can read")
         if missing := set(maps) - set(range(encoder.config.heads)):
             raise ValueError(f"maps {sorted(missing, key=str)} of {encoder.config.heads} attention heads")
         self.encoder, self.maps, self.scores = encoder, maps, scores_of(pairs)
@@ -170,7 +172,12 @@ class LoadBlock(nn.Module):
 def real(norm: nn.BatchNorm1d, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """(sequences, width, T) with the real positions normalised, zeros elsewhere."""
     keep = within(lengths, x.shape[2])
-    return to_padded(norm(x.transpose(1, 2)[keep]), keep).transpose(1, 2)
+    rows = x.transpose(1, 2)[keep]
+    if len(rows) == 1:  # one position, of a short sequence alone, has no spread to train with
+        normed = F.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    else:
+        normed = norm(rows)
+    return to_padded(normed, keep).transpose(1, 2)
 
 
 class LoadModel(nn.Module):

@@ -192,7 +192,7 @@ def instance_norm(x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
 class ScalarModel(nn.Module):
     """An encoder with a ScalarHead. mean, std: of the training targets, as the head's numbers are standardised."""
 
-    def __init__(self, encoder: Encoder, width: int, blocks: int, padded_to: int, mean: float, std: float):
+    def __init__(self, encoder: Encoder, width: int, blocks: int, mean: float, std: float, padded_to: int = 0):
         super().__init__()
         self.encoder = encoder
         self.head = ScalarHead(encoder.config.dim, width, blocks)

@@ -66,7 +66,7 @@ class PositionModel(nn.Module):
     Source: official code DrBlackZJU/RNAret, `lnc.py`.
     """
 
-    def __init__(self, encoder: Encoder, width: int, padded_to: int, blocks: int = 0):
+    def __init__(self, encoder: Encoder, width: int, padded_to: int = 0, blocks: int = 0):
         super().__init__()
         self.encoder = encoder
         self.head = nn.Module()

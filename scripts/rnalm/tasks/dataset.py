@@ -20,7 +20,7 @@ def build(settings: dict, retrieved, seed: int, directory) -> tuple[list[Path], 
     records = used(sets, divided)
     check_names(records)
     kind = kinds.of(settings["head"])
-    check_classes(divided, settings["task"], kind)
+    check_parts(divided, settings["task"], kind)
     return write(records, divided, kind, Path(directory)), counts(sets, divided)
 
 
@@ -47,16 +47,31 @@ def check_expected(found: dict[str, int], expected: dict[str, int], where) -> No
             raise InputError(where, problem, "get the complete data, or correct 'expected' in the task's config")
 
 
-def check_classes(divided: dict, task: str, kind: str) -> None:
-    """InputError for a class of valid or test that no training record has: it could never be predicted."""
-    for split, parts in divided.items() if kind == "classes" else ():
-        known = {record.label for record in parts["train"]}
-        for part in ("valid", "test"):
-            for record in parts[part]:
-                if record.label not in known:
-                    where = f"{task}, split {split}"
-                    problem = f"{record.id} in {part} is of class {record.label!r}, which train does not have"
-                    raise InputError(where, problem, "divide the data otherwise, or leave the class out")
+def check_parts(divided: dict, task: str, kind: str) -> None:
+    """InputError for a part too small to train or score, and a class that could never be predicted."""
+    scored = 2 if kind == "number" else 1  # of one number alone nothing is explained or ranked
+    least = {"train": 1, "valid": scored, "test": scored}
+    for split, parts in divided.items():
+        where = f"{task}, split {split}"
+        for part, records in parts.items():
+            if len(records) < least[part]:
+                problem = f"has {len(records)} records in {part}, it needs at least {least[part]}"
+                raise InputError(where, problem, "divide the data otherwise, or raise max_length or max_test_length")
+        if kind == "classes":
+            check_classes(parts, where)
+
+
+def check_classes(parts: dict[str, list[Record]], where: str) -> None:
+    """InputError for training records of a single class, or a class of valid or test that none of them has."""
+    known = {record.label for record in parts["train"]}
+    if len(known) < 2:
+        problem = f"has records of {len(known)} class in train"
+        raise InputError(where, problem, "give records of at least two classes")
+    for part in ("valid", "test"):
+        for record in parts[part]:
+            if record.label not in known:
+                problem = f"{record.id} in {part} is of class {record.label!r}, which train does not have"
+                raise InputError(where, problem, "divide the data otherwise, or leave the class out")
 
 
 def used(sets, divided) -> list[Record]:

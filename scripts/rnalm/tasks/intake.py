@@ -83,7 +83,7 @@ def check(sets: dict[str, list[Record]], rows: list[dict], settings: dict, where
     """A row per split: the records of its parts.
 
     InputError: a number that is not the expected one, a name of two records, a split that cannot be made, a sequence in
-    two of its parts, a class that training does not have
+    two of its parts, a part that is too small, a class that training does not have
     """
     dataset.check_expected({name: len(records) for name, records in sets.items()}, settings.get("expected", {}), where)
     without = {row["set"]: row.get("without pairs") for row in rows}
@@ -94,7 +94,7 @@ def check(sets: dict[str, list[Record]], rows: list[dict], settings: dict, where
     check_names(unique(record for records in sets.values() for record in records))
     check_given(sets, settings, where)
     divided = splits.divide(sets, settings, SEED)
-    dataset.check_classes(divided, settings["task"], kinds.of(settings["head"]))
+    dataset.check_parts(divided, settings["task"], kinds.of(settings["head"]))
     return [{"split": name, **{part: len(parts[part]) for part in PARTS}} for name, parts in divided.items()]
 
 

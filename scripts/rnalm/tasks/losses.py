@@ -16,9 +16,13 @@ PAIR_WEIGHT = 10.0
 
 
 def pair_loss(logits: torch.Tensor, pairs: list[tuple[int, int]]) -> torch.Tensor:
-    """Mean binary cross-entropy over the (L^2 - L) / 2 cells i < j of an (L, L) matrix, all of one weight."""
+    """Mean binary cross-entropy over the (L^2 - L) / 2 cells i < j of an (L, L) matrix, all of one weight.
+
+    0 of a single nucleotide, which has no such cell.
+    """
     upper = torch.ones_like(logits, dtype=torch.bool).triu(1)
-    return F.binary_cross_entropy_with_logits(logits.float()[upper], contacts(logits, pairs)[upper])
+    cells, target = logits.float()[upper], contacts(logits, pairs)[upper]
+    return F.binary_cross_entropy_with_logits(cells, target, reduction="sum") / max(len(cells), 1)
 
 
 def allowed_pair_loss(logits: torch.Tensor, sequence: str, pairs: list[tuple[int, int]]) -> torch.Tensor:

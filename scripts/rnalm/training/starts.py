@@ -22,6 +22,8 @@ from rnalm.randomness import key
 from rnalm.training.finetuning import Settings
 
 HEAD_ALONE = {0: ["head"]}
+OTHER_HEAD = "correct 'head' in the task's config, or leave this start out of its 'inits'"
+OTHER_MODEL = "leave this start out of the task's 'inits', or take an ERNIE-RNA"
 ADAPTERS = {"rank": 8, "alpha": 16, "dropout": 0.05}
 
 
@@ -36,7 +38,7 @@ def seed_of(seed: int) -> int:
 
 def pretrained(encoder, head: dict, settings: Settings, reseed: Callable):
     reseed()
-    return finetuned.build(encoder, head), head, settings
+    return finetuned.build(encoder, head, remedy=OTHER_HEAD), head, settings
 
 
 def frozen(encoder, head: dict, settings: Settings, reseed: Callable):
@@ -72,7 +74,8 @@ def zeroshot(**choices):
 
     def start(encoder, head: dict, settings: Settings, reseed: Callable):
         head = {**ZERO_SHOT, **choices}
-        return finetuned.build(encoder, head), head, replace(settings, epochs=0, unfreeze={0: []})
+        model = finetuned.build(encoder, head, "zero-shot", OTHER_MODEL)
+        return model, head, replace(settings, epochs=0, unfreeze={0: []})
 
     return start
 

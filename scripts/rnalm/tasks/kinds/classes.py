@@ -26,7 +26,11 @@ def described(head: dict, train) -> dict:
     labels = sorted({record.label for record in train})
     if len(labels) < 2:
         raise InputError("train", f"has records of {len(labels)} class", "give records of at least two classes")
-    return {"classes": 1 if labels == YES_NO else len(labels), **head, "labels": labels}
+    possible = (1, 2) if labels == YES_NO else (len(labels),)
+    if head.get("classes", possible[0]) not in possible:
+        problem = f"is {head['classes']}, and train has the classes {', '.join(labels[:10])}"
+        raise InputError("head.classes", problem, f"leave it out, or write {possible[-1]}")
+    return {"classes": possible[0], **head, "labels": labels}
 
 
 def arrays(output, batch, model) -> list[np.ndarray]:
