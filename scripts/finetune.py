@@ -1,6 +1,7 @@
 """Fine-tune an encoder on one split of a task, from one of the starts of `rnalm.training.starts`."""
 
 import argparse
+import math
 import shutil
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def main():
                 pl.DataFrame(result.history).write_csv(temporary)
             record.outputs.append(target / "history.csv")
             if result.history:  # something was trained
-                record.counts |= {"best_epoch": result.best_epoch, "best": result.best, **result.fitted}
+                # JSON knows no infinity: r2 against a constant.
+                best = result.value if math.isfinite(result.value) else None
+                record.counts |= {"best_epoch": result.best_epoch, "best": best, **result.fitted}
     # The model is declared: its optimiser's state, several times as large, is needed no longer.
     shutil.rmtree(arguments.state)
 

@@ -60,3 +60,14 @@ def test_an_unknown_key_of_a_card_is_refused():
     entry = dict.fromkeys(cards.Card.__dataclass_fields__) | {"trap": []}
     with pytest.raises(TypeError, match="trap"):
         cards.Card(**entry)
+
+
+def test_an_epoch_is_chosen_by_the_direction_of_the_card():
+    less = {
+        name
+        for kind, found in COMPUTED.items()
+        if kind in ("structure", "regression", "binary", "multiclass", "positions")
+        for name in found
+        if cards.by_name()[name].best != "high"
+    }
+    assert less == set(regression.LESS_IS_BETTER)

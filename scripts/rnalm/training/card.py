@@ -85,7 +85,11 @@ def finetuned(split: str, init: str, directory, tokeniser, head: dict, settings,
     """
     command = FOLD if kinds.of(head) == "pairs" else PREDICT
     fitted = [f"- {name} {value}, fitted to the validation records" for name, value in result.fitted.items()]
-    best = f"best validation {result.metric} {result.best:.4f} in epoch {result.best_epoch}"
+    best = ""
+    if result.history:
+        best = f", best validation {result.metric} {result.value:.4f} in epoch {result.best_epoch}"
+    if settings.choose_by == "last":
+        best = ", the last one kept"
     return "\n".join(
         [
             f"# {head['task']}, split {split}, encoder {init}",
@@ -93,8 +97,7 @@ def finetuned(split: str, init: str, directory, tokeniser, head: dict, settings,
             f"An encoder with a head of kind {head.get('kind', 'pairs')}, trained on {sizes['train']} labelled "
             f"records, chosen on {sizes['valid']} others.",
             "",
-            f"- {settings.epochs} epochs, learning rate {settings.learning_rate}"
-            + (f", {best}" if result.history else ""),
+            f"- {settings.epochs} epochs, learning rate {settings.learning_rate}{best}",
             *fitted,
             "",
             use(directory, tokeniser),

@@ -23,6 +23,7 @@ from rnalm.progress import Progress
 from rnalm.randomness import bits, key
 from rnalm.tasks import kinds
 from rnalm.tasks.records import Record
+from rnalm.tasks.scores.regression import LESS_IS_BETTER
 from rnalm.tokens.packing import pack, token_budget_batches
 from rnalm.tokens.pairs import encode_record
 from rnalm.training.checkpoints import State
@@ -72,7 +73,8 @@ class Finetuned:
     """What fine-tuning leaves: the best epoch's weights are in the model, the rest here.
 
     fitted: what was fitted to the validation records, such as {"threshold": 0.1}
-    best:   the validation score of the best epoch, and its metric's name
+    metric: what chose the epoch
+    best:   how good the best epoch is by it, higher is better
     """
 
     metric: str = ""
@@ -80,6 +82,11 @@ class Finetuned:
     best: float = -float("inf")
     best_epoch: int = 0
     history: list[dict] = field(default_factory=list)
+
+    @property
+    def value(self) -> float:
+        """The metric in the best epoch, or its number where the last one is kept."""
+        return self.history[self.best_epoch].get(f"valid_{self.metric}", self.best_epoch)
 
 
 class Run:
@@ -133,6 +140,9 @@ def finetune(
     state: where finished epochs are kept; None: nowhere
     """
     run, say = Run(model, head, settings), Progress()
+    if settings.epochs:  # before an epoch is spent on what cannot be chosen by
+        _, metrics, _ = validate(model, head, valid[:2], settings.precision, settings.loss)
+        chosen(settings, kinds.module(head), metrics, loss=0.0, epoch=0)
     if state and (latest := state.latest()):
         run.load(state, latest)
     while run.epoch < settings.epochs and not stale(run):
@@ -203,8 +213,7 @@ def score_epoch(run: Run, valid: list[Record], train_loss: float) -> None:
     """Validate, and keep the weights if this is the best epoch so far."""
     kind, result, settings = kinds.module(run.head), run.result, run.settings
     loss, metrics, fitted = validate(run.model, run.head, valid, settings.precision, settings.loss)
-    result.metric = settings.choose_by or kind.METRIC
-    score = chosen(result.metric, metrics | {"loss": -loss, "last": run.epoch})
+    result.metric, score = chosen(settings, kind, metrics, loss, run.epoch)
     row = {"epoch": run.epoch, "train_loss": train_loss, "valid_loss": loss}
     shown = result.metric if result.metric in metrics else kind.METRIC
     result.history.append({**row, f"valid_{shown}": metrics[shown], **fitted})
@@ -213,11 +222,14 @@ def score_epoch(run: Run, valid: list[Record], train_loss: float) -> None:
         run.weights = copy.deepcopy(run.model.state_dict())
 
 
-def chosen(metric: str, scores: dict) -> float:
-    """The score of that name, higher is better; InputError where the kind has none."""
-    if metric not in scores:
-        raise InputError(f"choose_by: {metric}", "is no validation metric of this task", f"use {', '.join(scores)}")
-    return float(scores[metric])
+def chosen(settings: Settings, kind, metrics: dict, loss: float, epoch: int) -> tuple[str, float]:
+    """(what chooses the epoch, how good this one is by it, higher is better); InputError where the kind has no such."""
+    name = settings.choose_by or kind.METRIC
+    signed = {metric: -value if metric in LESS_IS_BETTER else value for metric, value in metrics.items()}
+    scores = signed | {"loss": -loss, "last": epoch}
+    if name not in scores:
+        raise InputError(f"choose_by: {name}", "is no validation metric of this task", f"use {', '.join(scores)}")
+    return name, float(scores[name])
 
 
 def validate(model, head: dict, records: list[Record], precision: str, loss: str | None = None):

@@ -50,9 +50,10 @@ def reduced(logits: np.ndarray, record):
 
 
 def validated(kept, records, head) -> tuple[dict, dict]:
-    """({"relaxed_f1": of the best threshold}, {"threshold": that one})."""
+    """({"relaxed_f1": of the best threshold, or of the head's own}, {"threshold": that one}); decoded by `greedy`."""
     true, lengths = [record.label for record in records], [record.length for record in records]
-    threshold, f1 = tune_threshold(kept, true, lengths)
+    thresholds = (head["threshold"],) if "threshold" in head else THRESHOLDS
+    threshold, f1 = tune_threshold(kept, true, lengths, thresholds)
     return {METRIC: f1}, {"threshold": threshold}
 
 

@@ -11,6 +11,8 @@ import polars as pl
 
 from rnalm.tasks.scores.resampling import mean_ranks, moments, once, ranks
 
+LESS_IS_BETTER = ("mae", "clamped_mae", "mse")
+
 
 def metrics(items: pl.DataFrame) -> dict[str, float]:
     """{metric: value} of the items; see `scores`."""
