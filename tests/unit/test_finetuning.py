@@ -1,8 +1,6 @@
 """Fine-tuning on a dozen real RNAs: it learns, it is reproducible, and it never looks at test RNAs."""
 
 import dataclasses
-import importlib.util
-import sys
 
 import polars as pl
 import pytest
@@ -10,14 +8,18 @@ import torch
 import yaml
 from rnalm import provenance
 from rnalm.errors import InputError
-from rnalm.models import directory, registry
+from rnalm.models import directory, finetuned, registry
 from rnalm.models.heads import PairModel
+from rnalm.structure import score
 from rnalm.structure.tuning import THRESHOLDS
 from rnalm.tasks.losses import pair_loss
 from rnalm.tasks.records import Record, write
+from rnalm.training import finetuning
 from rnalm.training.checkpoints import State
 from rnalm.training.finetuning import Run, Settings, finetune, train_epoch, validate
-from small_models import ROOT, TINY, encoder, transfer_rnas
+from rnalm.training.prediction import predict
+from small_models import TINY, encoder, transfer_rnas
+from stage_scripts import run_stage
 
 RNAS = transfer_rnas()[:400:25]
 TRAIN, VALID, TEST = list(RNAS[:8]), list(RNAS[8:12]), list(RNAS[12:])
@@ -149,9 +151,31 @@ def test_passes_of_a_token_budget_add_up_to_the_batch():
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_a_metric_that_the_task_has_not_is_named():
+def test_a_metric_that_the_task_has_not_is_named_before_an_epoch_is_spent(monkeypatch):
+    monkeypatch.setattr(finetuning, "train_epoch", None)
     with pytest.raises(InputError, match="choose_by: accurracy"):
         train({**HEAD_ONLY, "choose_by": "accurracy"})
+
+
+def test_the_epoch_of_the_smallest_error_is_the_best_one():
+    head = {"kind": "scalar", "width": 8, "blocks": 1, "mean": 0.0, "std": 1.0}
+    records = [dataclasses.replace(rna, label=rna.length / 40) for rna in RNAS]
+    settings = Settings(**{**HEAD_ONLY, "epochs": 5, "learning_rate": 0.05, "choose_by": "mae"})
+    model = finetuned.build(encoder(TINY), head)
+    result = finetune(model, head, records[:8], records[8:], settings, seed=1)
+    errors = [row["valid_mae"] for row in result.history]
+    assert len(set(errors)) == 5
+    assert result.best_epoch == errors.index(min(errors)) and result.value == min(errors) == -result.best
+
+
+def test_a_threshold_of_the_config_is_not_tuned():
+    model, tuned = fresh(), HEAD | {"threshold": 0.2}
+    result = finetune(model, tuned, TRAIN, VALID, Settings(**HEAD_ONLY), 1)
+    assert {row["threshold"] for row in result.history} == {0.2} and result.fitted == {"threshold": 0.2}
+    # It is scored at that one.
+    predicted = predict(model, tuned, VALID)
+    f1 = [score(pairs, rna.label, rna.length, relaxed=True)[2] for pairs, rna in zip(predicted, VALID, strict=True)]
+    assert result.best == pytest.approx(sum(f1) / len(f1))
 
 
 def test_same_seed_same_weights(trained):
@@ -177,16 +201,6 @@ def test_loss_is_over_the_upper_triangle():
 
 
 # The whole stage
-
-
-def run_stage(name: str, monkeypatch, **flags):
-    """scripts/<name>.py in this process, which has loaded torch already."""
-    specification = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    options = [part for flag, value in flags.items() for part in (f"--{flag.replace('_', '-')}", str(value))]
-    monkeypatch.setattr(sys, "argv", [name, *options])
-    module.main()
 
 
 @pytest.fixture
