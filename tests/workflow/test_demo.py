@@ -15,7 +15,8 @@ from browser import check_report, missing
 from snake import ENVIRONMENT, snakemake
 
 PROFILE = ("--profile", "workflow/profiles/demo")
-SPLITS, INITS = {"random", "family"}, {"pretrained", "frozen", "random", "baseline"}
+SPLITS = {"random", "family"}
+INITS = {"pretrained", "frozen", "random", "onehot", "kmer", "baseline"}
 
 
 @pytest.fixture(scope="module")
