@@ -18,6 +18,7 @@ from rnalm.models.registry import build
 from rnalm.randomness import key
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
+from rnalm.tasks import kinds
 from rnalm.tasks.records import Record
 from rnalm.tokens.packing import pack, token_budget_batches
 from rnalm.training.prediction import predict
@@ -75,7 +76,10 @@ class LanguageModel:
 
         decoder: a name in DECODERS; by default the one that the model's head was published with.
         """
-        head = self._needs_head()
+        head = self._pair_head()
+        if "threshold" not in head:
+            problem = "has no threshold, so that it predicts no base pairs but how near nucleotides are"
+            raise InputError(self.where, problem, "use `rnalm predict`")
         decoder = decoder or head.get("decoder", "greedy")
         if decoder not in DECODERS:
             raise InputError(self.where, f"asks for the decoder {decoder!r}", f"use one of {', '.join(DECODERS)}")
@@ -87,7 +91,8 @@ class LanguageModel:
     def predict(self, sequences: list[str], partners: list[str] | None = None) -> list:
         """What the model's head says of each sequence, or of each with its partner, by the kind of the head.
 
-        Base pairs; the logits of classes, (classes,); a number; or the probability of every nucleotide, (L,).
+        Base pairs; the logits of classes, (classes,); a number; the probability of every nucleotide, (L,), or of every
+        two, (L, L), where the head is one of pairs without a threshold (closeness).
         InputError for a model without a head.
         """
         if self.model is None:
@@ -97,7 +102,7 @@ class LanguageModel:
         return predict(self.model, self.config["head"], records, self.precision)
 
     def _pair_logits(self, sequences: list[str]) -> list[torch.Tensor]:
-        self._needs_head()
+        self._pair_head()
         self._check_memory(max(map(len, sequences), default=0))
         return [matrix.float() for matrix in self._run(self.model, sequences, lambda batch, out: out)]
 
@@ -112,12 +117,13 @@ class LanguageModel:
             problem = f"has pairs that take {needed / 1e9:,.0f} GB of memory, more than is here"
             raise InputError(f"a sequence of {length:,} nt", problem, "fold parts of it")
 
-    def _needs_head(self) -> dict:
-        if "threshold" not in (self.config["head"] or {}):
+    def _pair_head(self) -> dict:
+        head = self.config["head"]
+        if not head or kinds.of(head) != "pairs":
             raise InputError(
                 self.where, "is without a structure head", "name a model directory fine-tuned for structures"
             )
-        return self.config["head"]
+        return head
 
     @torch.no_grad()
     def _run(self, module, sequences: list[str], per_sequence) -> list[torch.Tensor]:

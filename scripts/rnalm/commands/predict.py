@@ -1,6 +1,7 @@
 """FASTA -> .csv: what a fine-tuned model says of each record, a class, a number, or a probability of every nucleotide.
 
-For base pairs there is `rnalm fold`. A model of pairs of molecules (a microRNA and its target) takes the second ones
+For base pairs there is `rnalm fold`; of ERNIE-RNA's closeness, which is no pairing, it is a probability of every two
+nucleotides. A model of pairs of molecules (a microRNA and its target) takes the second ones
 from another FASTA file, in the same order.
 """
 
@@ -32,7 +33,7 @@ def run(arguments) -> None:
 
     model = LanguageModel.from_directory(arguments.model)
     head = model.config["head"] or {}
-    if model.model is not None and kinds.of(head) == "pairs":
+    if model.model is not None and kinds.of(head) == "pairs" and "threshold" in head:
         raise InputError(arguments.model, "predicts base pairs", "use `rnalm fold`")
     found = model.predict(*([one.sequence for one in part] for part in (records, partners) if part is not None))
     rows = [

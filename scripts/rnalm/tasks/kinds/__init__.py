@@ -45,8 +45,11 @@ def module(head: dict) -> ModuleType:
 def complete(head: dict) -> dict:
     """The head of a model directory; one of a yes or no that names no classes, as imported ones do, gets these two.
 
-    InputError for other classes without names.
+    InputError for other classes without names, and for pairs without a threshold to decode them at.
     """
+    if of(head) == "pairs" and "threshold" not in head:
+        problem = "has no threshold, so that it predicts no base pairs but how near nucleotides are"
+        raise InputError("the model's head", problem, "use `rnalm predict`")
     if of(head) != "classes" or "labels" in head:
         return head
     if head["classes"] > 2:

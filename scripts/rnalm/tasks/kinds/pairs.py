@@ -57,8 +57,10 @@ def validated(kept, records, head) -> tuple[dict, dict]:
     return {METRIC: f1}, {"threshold": threshold}
 
 
-def decoded(logits: np.ndarray, record, head) -> list[tuple[int, int]]:
-    """Pairs, by the decoder and the threshold of the head."""
+def decoded(logits: np.ndarray, record, head) -> list[tuple[int, int]] | np.ndarray:
+    """Pairs, by the decoder and the threshold of the head; without a threshold (closeness) (L, L) probabilities."""
+    if "threshold" not in head:
+        return probabilities(logits)
     name = head.get("decoder", "greedy")
     matrix = logits if name in OF_LOGITS else probabilities(logits)
     return DECODERS[name](matrix, record.sequence, head["threshold"])
@@ -67,6 +69,12 @@ def decoded(logits: np.ndarray, record, head) -> list[tuple[int, int]]:
 def trivial(train, test, head) -> list[list]:
     """No pair at all."""
     return [[] for _ in test]
+
+
+def told(near: np.ndarray, head) -> list[dict]:
+    """A row per two nucleotides i < j, from 1 on, of a head without a threshold; pairs are for `rnalm fold`."""
+    cells = zip(*np.triu_indices(len(near), 1), strict=True)
+    return [{"i": int(i) + 1, "j": int(j) + 1, "probability": float(near[i, j])} for i, j in cells]
 
 
 def table(records, predictions, head) -> pl.DataFrame:
