@@ -1,4 +1,4 @@
-"""The miniature run on a real Slurm of this machine, through the profile of the paper run as it is."""
+"""The miniature run on a real Slurm of this machine, through the profile of the paper run, its cells as job arrays."""
 
 import json
 import os
@@ -46,7 +46,10 @@ def run(*arguments, cwd, slurm, more=()):
     done = snakemake(
         *("--profile", "slurm", "--configfile", "tests/configs/mini.yaml", *more),
         *("--set-threads", "normalise=1", "deduplicate=1", "cluster=2", "hold_out=1", "draw=1", "pretrain=2"),
-        *("finetune=1", "evaluate=1", "atlas=1", "interpret=1", "--jobs", "3", "--latency-wait", "5", "--retries", "0"),
+        *("finetune=1", "evaluate=1", "baseline=1", "atlas=1", "interpret=1"),
+        *("--latency-wait", "5", "--retries", "0"),
+        *("--slurm-array-jobs", "finetune, evaluate, baseline"),
+        *("--jobs", "unlimited", "--max-jobs-per-timespan", "100000/1s"),
         *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"),
         *("--", *arguments),
         cwd=cwd,
@@ -63,6 +66,7 @@ def test_the_miniature_runs_to_the_end_and_goes_on_over_two_nodes(clone, slurm):
     training = json.loads((clone / "results/pretrain/mini/epochs-002/manifest.json").read_text())
     assert training["counts"]["processes"] == 2
     assert list((clone / "results/logs/slurm").rglob("*.log")), "no job went through Slurm"
+    assert len(list((clone / "results/logs/slurm/rule_finetune").glob("*_[12].log"))) == 2, "the cells were no array"
 
     (clone / "longer.yaml").write_text("pretrain: {epochs: 3}")
     nodes = (
