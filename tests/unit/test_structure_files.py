@@ -79,6 +79,7 @@ WRONG = {
     "e.ct": ("3 e\n1 A 0 2 0 1\n", "1 complete rows of 3"),
     "f.ct": ("name first\n", "length is due"),
     "g.ct": ("", "empty"),
+    "k.ct": ("3 e\n1 A 0 2 3 1\n2 C 1 3 0 2\n3 U 2 0 0 3\n", "but not 3 with 1"),
     "h.bpseq": ("2 A 0\n3 C 0\n", "from 1 to 2"),
     "i.txt": ("ACGU", "no known kind"),
 }
