@@ -178,6 +178,11 @@ def test_a_threshold_of_the_config_is_not_tuned():
     assert result.best == pytest.approx(sum(f1) / len(f1))
 
 
+def test_training_that_diverges_is_an_error_not_a_model():
+    with pytest.raises(InputError, match=r"has the loss (nan|inf) in epoch \d: .*; lower learning_rate"):
+        train({**HEAD_ONLY, "learning_rate": 1e18})
+
+
 def test_same_seed_same_weights(trained):
     again, result = train(TRAINING)
     assert same(again, trained[0])

@@ -21,6 +21,8 @@ from rnalm.randomness import bits, digest_counters, key
 from rnalm.sequences.alphabet import digest
 from rnalm.tasks.records import PARTS, Record, unique
 
+REMEDY = "ask for less, or raise max_length or cap; a part that is given no number takes all that are left"
+
 
 def divide(sets: dict[str, list[Record]], settings: dict, seed: int) -> dict[str, dict[str, list[Record]]]:
     """{split: {"train": records, "valid": ..., "test": ...}} of a task's settings. InputError where it cannot be."""
@@ -163,7 +165,7 @@ def deal(hand: list[Record], settings: dict, parts) -> dict[str, list[Record]]:
         start += number
         if not number or start > len(hand):
             problem = f"asks for {number} RNAs in {part}, {max(len(hand) - start + number, 0)} are left of {len(hand)}"
-            raise InputError(f"split by {settings['rule']}", problem, "ask for less, or raise max_length or cap")
+            raise InputError(f"split by {settings['rule']}", problem, REMEDY)
     return dealt
 
 

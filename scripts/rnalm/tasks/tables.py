@@ -54,7 +54,7 @@ def parse(content: bytes, columns: tuple[str, ...], where, separator: str = ",")
     for name in columns:
         if name not in table.columns:
             problem = f"has no column {name!r}, only {', '.join(table.columns[1:][:10])}"
-            raise InputError(where, problem, "give the table as it is published")
+            raise InputError(where, problem, "give a table with commas (tabs in .tsv) that has it")
     return table.select(pl.col(LINE) + 2, *columns)
 
 

@@ -11,6 +11,7 @@ on from.
 """
 
 import copy
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -168,7 +169,7 @@ def stale(run: Run) -> bool:
 
 
 def train_epoch(run: Run, records: list[Record], seed: int) -> float:
-    """One pass over the records; returns the mean loss of its steps."""
+    """One pass over the records; returns the mean loss of its steps. InputError where it is not finite."""
     settings, model = run.settings, run.model
     kind = kinds.module(run.head)
     lossy = loss_of(kind, settings.loss)
@@ -187,6 +188,9 @@ def train_epoch(run: Run, records: list[Record], seed: int) -> float:
             loss = lossy(output, [batch[i] for i in members], run.head) * share
             loss.backward()
             total += loss.item()
+        if not math.isfinite(total):
+            problem = f"has the loss {total} in epoch {run.epoch}: training has diverged"
+            raise InputError(f"step {run.step}", problem, "lower learning_rate, or set gradient_clip")
         if settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         run.optimizer.step()
