@@ -135,18 +135,37 @@ def test_patience_ends_training_early():
     assert (result.best_epoch, len(result.history)) == (0, 3)
 
 
-def test_passes_of_a_token_budget_add_up_to_the_batch():
-    """Eight RNAs in one step, in one pass or one by one: the same gradients."""
-    gradients = []
+KINDS = {
+    "pairs": (HEAD, lambda i, rna: rna.label),
+    "classes": ({"kind": "classes", "width": 8, "classes": 2, "activation": "gelu", "labels": ["a", "b"]},
+                lambda i, rna: "ab"[i % 2]),
+    "number": ({"kind": "scalar", "width": 8, "blocks": 1, "mean": 0.0, "std": 1.0}, lambda i, rna: rna.length / 40),
+    "positions": ({"kind": "positions", "width": 8}, lambda i, rna: [int(base in "GC") for base in rna.sequence]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_of_a_token_budget_add_up_to_the_batch(kind):
+    """Eight RNAs of unlike lengths in one step, in one pass or one by one: the same gradients and losses."""
+    head, label = KINDS[kind]
+    records = [
+        dataclasses.replace(
+            rna, sequence=rna.sequence[: 40 + 4 * i], label=[pair for pair in rna.label if pair[1] < 40 + 4 * i]
+        )
+        for i, rna in enumerate(TRAIN)
+    ]
+    records = [dataclasses.replace(rna, label=label(i, rna)) for i, rna in enumerate(records)]
+    gradients, losses = [], []
     for tokens in (4096, 1):
         torch.manual_seed(3)
-        run = Run(
-            PairModel(encoder(TINY, dropout=0.0, attention_dropout=0.0), 12, 1),
-            HEAD,
-            Settings(**STEP, tokens_per_pass=tokens),
-        )
-        train_epoch(run, TRAIN, seed=1)
+        model = finetuned.build(encoder(TINY, dropout=0.0, attention_dropout=0.0), head)
+        run = Run(model, head, Settings(**STEP, tokens_per_pass=tokens))
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        losses.append(train_epoch(run, records, seed=1))
         gradients.append([p.grad for p in run.model.parameters() if p.requires_grad])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 

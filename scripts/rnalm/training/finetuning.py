@@ -184,8 +184,8 @@ def train_epoch(run: Run, records: list[Record], seed: int) -> float:
         for members in token_budget_batches([len(ids) for ids in encoded], settings.tokens_per_pass):
             with autocast(settings.precision, device):
                 output = model(pack([encoded[i] for i in members]).to(device))
-            share = len(members) / len(batch)
-            loss = lossy(output, [batch[i] for i in members], run.head) * share
+            own = [batch[i] for i in members]
+            loss = lossy(output, own, run.head) * (kind.weight(own) / kind.weight(batch))
             loss.backward()
             total += loss.item()
         if not math.isfinite(total):
@@ -242,10 +242,10 @@ def validate(model, head: dict, records: list[Record], precision: str, loss: str
     lossy, kept, losses = loss_of(kind, loss), [None] * len(records), []
     for members, batch, output in passes(model, records, precision):
         own = [records[i] for i in members]
-        losses.append(lossy(output, own, head).item() * len(own))
+        losses.append(lossy(output, own, head).item() * kind.weight(own))
         for i, array in zip(members, kind.arrays(output, batch, model), strict=True):
             kept[i] = kind.reduced(array, records[i])
-    return sum(losses) / len(records), *kind.validated(kept, records, head)
+    return sum(losses) / kind.weight(records), *kind.validated(kept, records, head)
 
 
 def shuffled_batches(records: list[Record], batch_size: int, purpose: np.uint64) -> list[list[Record]]:

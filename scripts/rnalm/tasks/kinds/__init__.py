@@ -5,6 +5,7 @@ know a task only through them:
 
 - `METRIC`: the validation metric that chooses the epoch, higher is better
 - `LOSSES`: by name, (output of the model, records, head) -> mean loss of the records; the first is the default
+- `weight(records)`: what their mean loss counts for beside that of others
 - `described(head, train)`: the head with what the training labels decide (classes, scale)
 - `arrays(output, batch, model)`: the output as one fp32 array per item
 - `reduced(array, record)`: what validation keeps of it

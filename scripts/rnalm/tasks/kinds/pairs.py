@@ -31,6 +31,11 @@ def allowed_cells(output, records, head) -> torch.Tensor:
 LOSSES = {"upper_triangle": upper_triangle, "allowed_cells": allowed_cells}
 
 
+def weight(records) -> int:
+    """Every RNA counts alike."""
+    return len(records)
+
+
 def described(head: dict, train) -> dict:
     return head
 
