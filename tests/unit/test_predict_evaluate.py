@@ -149,3 +149,16 @@ def test_a_model_of_another_kind_and_an_unknown_split_are_one_line(saved, tmp_pa
     assert "predicts number, the task needs classes" in refused(capsys, "evaluate", saved("number"), *options)
     error = refused(capsys, "evaluate", saved("classes"), *options, "--split", "fold_3")
     assert "use one of random" in error
+
+
+def test_the_test_of_given_sets_is_enough(saved, tmp_path, capsys):
+    rna = transfer_rnas()[0]
+    (data := tmp_path / "TS0.dbn").write_text(f">{rna.id}\n{rna.sequence}\n{'.' * rna.length}\n")
+    given = {"TS0": {"rule": "given", "train": "TR0", "valid": "VL0", "test": "TS0"}}
+    config = task(tmp_path, task="structure", reader="files", head={"width": 8, "blocks": 1}, splits=given)
+    options = ["--task", str(config), "--data", str(data), "-o", str(tmp_path / "out")]
+    main(["evaluate", str(saved("pairs")), *options])
+    assert pl.read_parquet(tmp_path / "out" / "predictions.parquet")["id"].to_list() == [rna.id]
+    keys = {"task": "structure", "reader": "files", "head": {"width": 8, "blocks": 1}, "splits": given}
+    task(tmp_path, **keys, max_test_length=10)
+    assert "has 0 records in test" in refused(capsys, "evaluate", saved("pairs"), *options)

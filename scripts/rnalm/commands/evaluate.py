@@ -1,7 +1,7 @@
 """Score a fine-tuned or imported model on the test of a task, without training anything.
 
 Leaves metrics.csv and predictions.parquet in a folder, and prints the metrics. Threshold, scale and classes are those
-that the model brings.
+that the model brings. Of a benchmark in sets of its own, the test is enough.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def run(arguments) -> None:
     from rnalm import config
     from rnalm.evaluation.tables import write_evaluation
     from rnalm.inference import LanguageModel
-    from rnalm.tasks import intake, kinds, splits
+    from rnalm.tasks import dataset, intake, kinds, splits
     from rnalm.training.prediction import predict
 
     settings = config.load(config_of(arguments.task), "task")
@@ -41,7 +41,8 @@ def run(arguments) -> None:
         problem = f"predicts {kinds.of(head)}, the task needs {kind}"
         raise InputError(arguments.model, problem, "name a model that was fine-tuned for this task")
     sets, _ = intake.sets_of(intake.files_of(arguments.data, settings)[0], settings)
-    test = splits.divide(sets, settings, arguments.seed)[split]["test"]
+    test = splits.test_of(sets, settings, arguments.seed, split)
+    dataset.check_sizes({"test": test}, f"{settings['task']}, split {split}", kind)
     predicted = predict(loaded.model, head, test)
     cell = {"task": settings["task"], "split": split, "model": arguments.model.resolve().name, "init": "imported"}
     paths = write_evaluation(test, {arguments.seed: predicted}, head, cell, arguments.seed, arguments.out)

@@ -49,16 +49,21 @@ def check_expected(found: dict[str, int], expected: dict[str, int], where) -> No
 
 def check_parts(divided: dict, task: str, kind: str) -> None:
     """InputError for a part too small to train or score, and a class that could never be predicted."""
-    scored = 2 if kind == "number" else 1  # of one number alone nothing is explained or ranked
-    least = {"train": 1, "valid": scored, "test": scored}
     for split, parts in divided.items():
         where = f"{task}, split {split}"
-        for part, records in parts.items():
-            if len(records) < least[part]:
-                problem = f"has {len(records)} records in {part}, it needs at least {least[part]}"
-                raise InputError(where, problem, "divide the data otherwise, or raise max_length or max_test_length")
+        check_sizes(parts, where, kind)
         if kind == "classes":
             check_classes(parts, where)
+
+
+def check_sizes(parts: dict[str, list[Record]], where: str, kind: str) -> None:
+    """InputError for a part that is empty, or, where it is to be scored, one number: nothing is explained or ranked."""
+    scored = 2 if kind == "number" else 1
+    for part, records in parts.items():
+        least = 1 if part == "train" else scored
+        if len(records) < least:
+            problem = f"has {len(records)} records in {part}, it needs at least {least}"
+            raise InputError(where, problem, "divide the data otherwise, or raise max_length or max_test_length")
 
 
 def check_classes(parts: dict[str, list[Record]], where: str) -> None:

@@ -36,6 +36,14 @@ def divide(sets: dict[str, list[Record]], settings: dict, seed: int) -> dict[str
     return splits
 
 
+def test_of(sets: dict[str, list[Record]], settings: dict, seed: int, name: str) -> list[Record]:
+    """The test of one split as `divide` makes it; where the sets are given, the others need not be there."""
+    split = settings["splits"].get(name, {})
+    if split.get("rule") == "given":
+        return limited(sets, "test", {**settings, **split})
+    return divide(sets, settings, seed)[name]["test"]
+
+
 # Rules: sets, settings and purpose (a key for shuffling) -> {suffix of the name: parts}
 
 
