@@ -7,7 +7,7 @@ import pytest
 import rnalm
 import torch
 from rnalm.errors import InputError
-from rnalm.models import registry
+from rnalm.models import finetuned, registry
 from rnalm.models.directory import FILES, load, save
 from rnalm.models.heads import PairModel
 from rnalm.tokens.packing import pack
@@ -140,3 +140,8 @@ def test_hidden_states_through_the_package(plain):
             np.testing.assert_allclose(state, alone, atol=1e-5)
     rna = [sequence.replace("T", "u").lower() for sequence in sequences]
     assert all(np.array_equal(a, b) for a, b in zip(states, model.hidden_states(rna), strict=True))
+
+
+def test_maps_that_the_encoder_has_not_are_named():
+    with pytest.raises(InputError, match=r"maps \[6\] of 6 attention heads"):
+        finetuned.build(registry.build(ERNIE_RNA), {"kind": "maps", "maps": [0, 6], "blocks": 1, "dropout": 0})
