@@ -11,7 +11,7 @@ from snake import planned, snakemake
 
 CONFIG = "own/config.yaml"
 TRAINING = {
-    **{"epochs": 3, "batch_size": 8, "learning_rate": 1.0e-2, "precision": "fp32"},
+    **{"epochs": 6, "batch_size": 4, "learning_rate": 1.0e-2, "precision": "fp32"},
     "unfreeze": {0: ["head"], 1: ["encoder"]},
     "unfrozen_factor": 0.1,
 }
