@@ -7,6 +7,8 @@ from rnalm.errors import InputError
 from rnalm.models import directory, finetuned, registry
 from rnalm.tokens.kmer import SPECIAL
 from rnalm.tokens.packing import pack
+from rnalm.training.finetuning import Settings
+from rnalm.training.starts import begin
 
 SEQUENCES = ["ACGUUGCANNACGU", "GGGGCCCC"]
 HEADS = {
@@ -79,3 +81,11 @@ def test_no_token_stands_for_the_sequence():
 def test_wrong_sizes(settings):
     with pytest.raises(InputError):
         registry.build({"family": "kmer", **settings})
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(1e-5, 1e-3), (5e-3, 5e-3)])
+def test_a_head_on_features_learns_at_a_rate_of_its_own(asked, taken):
+    """Rates that spare pre-trained weights would leave this baseline untrained."""
+    settings = Settings(1, 1, asked, {0: ["head", "encoder"]})
+    _, head, settings = begin("kmer", None, {**HEADS["classes"], "pooling": "first"}, settings, 1)
+    assert (settings.learning_rate, settings.unfreeze, head["pooling"]) == (taken, {0: ["head"]}, "mean")

@@ -24,6 +24,7 @@ from rnalm.training.finetuning import Settings
 HEAD_ALONE = {0: ["head"]}
 OTHER_HEAD = "correct 'head' in the task's config, or leave this start out of its 'inits'"
 OTHER_MODEL = "leave this start out of the task's 'inits', or take an ERNIE-RNA"
+FEATURES_RATE = 1e-3
 ADAPTERS = {"rank": 8, "alpha": 16, "dropout": 0.05}
 
 
@@ -60,10 +61,14 @@ def lora(encoder, head: dict, settings: Settings, reseed: Callable):
 
 
 def features(family: str):
-    """No token of these stands for the sequence, so that what the head would read of the first is a mean."""
+    """No token of these stands for the sequence, so that what the head would read of the first is a mean.
+
+    Rates of published recipes spare pre-trained weights (1e-5); a head on features alone learns nothing by them.
+    """
 
     def start(encoder, head: dict, settings: Settings, reseed: Callable):
         head = {**head, "pooling": "mean"} if head.get("kind") == "classes" else head
+        settings = replace(settings, learning_rate=max(settings.learning_rate, FEATURES_RATE))
         return frozen(registry.build({"family": family}), head, settings, reseed)
 
     return start
