@@ -99,6 +99,11 @@ def unique(records: Iterable[Record]) -> list[Record]:
     return list(first.values())
 
 
+def identities(records: list[Record]) -> dict[str, list]:
+    """The first columns of every table of items."""
+    return {name: [getattr(record, name) for record in records] for name in ("id", "family", "length")}
+
+
 def check_names(records: Iterable[Record]) -> None:
     """InputError where one id names two different records."""
     names = {}

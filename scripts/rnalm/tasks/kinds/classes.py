@@ -7,6 +7,7 @@ from scipy.special import softmax
 
 from rnalm.errors import InputError
 from rnalm.tasks.losses import class_loss
+from rnalm.tasks.records import identities
 from rnalm.tasks.scores import classification as scores
 
 METRIC = "f1"
@@ -79,9 +80,7 @@ def table(records, predictions, head) -> pl.DataFrame:
     chosen = (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
     return pl.DataFrame(
         {
-            "id": [record.id for record in records],
-            "family": [record.family for record in records],
-            "length": [record.length for record in records],
+            **identities(records),
             "true": [record.label for record in records],
             "predicted": labels[chosen],
             "logits": pl.Series(logits.tolist(), dtype=pl.List(pl.Float32)),

@@ -5,6 +5,7 @@ import polars as pl
 import torch
 
 from rnalm.tasks.losses import huber_loss, squared_loss
+from rnalm.tasks.records import identities
 from rnalm.tasks.scores import regression as scores
 
 METRIC = "r2"
@@ -71,9 +72,7 @@ def table(records, predictions, head) -> pl.DataFrame:
     """A row per item: the measured and the predicted number."""
     return pl.DataFrame(
         {
-            "id": [record.id for record in records],
-            "family": [record.family for record in records],
-            "length": [record.length for record in records],
+            **identities(records),
             "true": [record.label for record in records],
             "predicted": pl.Series(map(float, predictions), dtype=pl.Float64),
         }

@@ -5,6 +5,7 @@ import polars as pl
 import torch
 
 from rnalm.tasks.losses import position_loss
+from rnalm.tasks.records import identities
 from rnalm.tasks.scores import positions as scores
 
 METRIC = "nucleotide_f1"
@@ -58,9 +59,7 @@ def table(records, predictions, head) -> pl.DataFrame:
     """A row per sequence: the labels and the probabilities of its nucleotides."""
     return pl.DataFrame(
         {
-            "id": [record.id for record in records],
-            "family": [record.family for record in records],
-            "length": [record.length for record in records],
+            **identities(records),
             # From arrays: lists of numbers of Python would take ten times the memory.
             "true": pl.Series([np.array(record.label, np.int8) for record in records], dtype=pl.List(pl.Int8)),
             "probability": pl.Series([np.asarray(each, np.float32) for each in predictions], dtype=pl.List(pl.Float32)),
