@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 NUMBERS = np.array([1.0, 2.0, 4.0, 3.0])
 ITEMS = pl.DataFrame({"id": list("abcd"), "seed": [1] * 4, "true": NUMBERS, "predicted": NUMBERS + 0.5})
 CELL = {"task": "ribosome_load", "split": "human", "model": "m", "init": "frozen"}
-CODING = {"family": ["", ""], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]}
+CODING = {"family": ["mRNA", "lncRNA"], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]}
 COMPUTED = {
     "structure": structure.metrics(pl.DataFrame([{"length": 8} | structure.scored([(0, 5)], [(0, 5)], 8)])),
     "regression": regression.scores(NUMBERS, NUMBERS),
@@ -21,7 +21,7 @@ COMPUTED = {
     "binary": classification.binary([0, 1], [-1, 1]),
     "multiclass": classification.multiclass([0, 1, 2], np.eye(3)),
     "positions": positions.metrics(
-        pl.DataFrame({"family": ["", ""], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]})
+        pl.DataFrame({"family": ["mRNA", "lncRNA"], "true": [[0, 1], [0]], "probability": [[0.2, 0.9], [0.1]]})
     ),
     "embeddings": SCORES,
     "pre-training": ["loss", "perplexity"],

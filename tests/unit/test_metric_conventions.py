@@ -321,7 +321,7 @@ def test_nucleotides_and_rnas_by_hand(data):
         [data.draw(st.lists(values, min_size=length, max_size=length)) for length in lengths]
         for values in (st.integers(0, 1), halves)
     )
-    table = pl.DataFrame({"family": [""] * len(lengths), "true": true, "probability": probability})
+    table = pl.DataFrame({"family": ["lncRNA"] * len(lengths), "true": true, "probability": probability})
     found = positions.metrics(table)
 
     labels = [label for row in true for label in row]

@@ -115,3 +115,8 @@ def test_short_sequence_is_diluted_by_zeros():
 def test_nucleotides_behind_what_the_model_reads_are_not_scored():
     found = positions.metrics(coding([1] * 40 + [0] * 40, [0.9] * 40))
     assert found["nucleotide_accuracy"] == 1 and found["nucleotide_recall"] == 1
+
+
+def test_own_labels_of_nucleotides_say_nothing_of_the_whole_rna():
+    found = positions.metrics(coding([0, 1], [0.2, 0.9], family=""))
+    assert found["nucleotide_f1"] == 1 and all(name.startswith("nucleotide_") for name in found)

@@ -46,7 +46,7 @@ def structure_items(draw, items):
 
 def position_items(draw, items):
     true, probability = [], []
-    family = draw(columns(st.sampled_from(["mRNA", "lncRNA", ""]), items))
+    family = draw(columns(st.sampled_from(["mRNA", "lncRNA"]), items))
     for _ in range(items):
         length = draw(st.integers(1, 40))
         true.append(draw(columns(st.integers(0, 1), length) | st.just([0] * length)))

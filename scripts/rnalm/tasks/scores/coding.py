@@ -9,7 +9,7 @@ import numpy as np
 WINDOW = 30  # nt
 CROP = 3000  # nt
 LEAST = 0.5  # score of an mRNA
-MESSENGER = "mRNA"  # the family of an RNA of which the source knows a CDS
+MESSENGER, LONG_NONCODING = "mRNA", "lncRNA"  # families
 
 
 def coding_score(probabilities, window: int = WINDOW) -> float:

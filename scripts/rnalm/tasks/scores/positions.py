@@ -2,6 +2,7 @@
 
 - no prefix: of RNAs; one with a CDS anywhere is an mRNA, one whose coding score is 0.5 or more is called one;
 - `cropped_`: the same calls, true by RNAret's own rule, a CDS in the first 3,000 nt (`rnalm.tasks.scores.coding`);
+  Both only where every item is of the family mRNA or lncRNA: other labels say nothing of the whole RNA;
 - `nucleotide_`: of the nucleotides of all RNAs together; one with a probability above 0.5 is called a yes.
 
 Items are a table of RNAs with the columns family, true, 0 or 1 per nucleotide, and probability. A model that reads no
@@ -13,10 +14,11 @@ import polars as pl
 
 from rnalm.tasks.scores import classification
 from rnalm.tasks.scores.classification import QUANTITIES
-from rnalm.tasks.scores.coding import LEAST, coding_score, is_cropped_messenger, is_messenger
+from rnalm.tasks.scores.coding import LEAST, LONG_NONCODING, MESSENGER, coding_score, is_cropped_messenger, is_messenger
 from rnalm.tasks.scores.resampling import once, ratio
 
 CROPPED = ("accuracy", *QUANTITIES)
+RNAS = (MESSENGER, LONG_NONCODING)
 RULES = (is_messenger, is_cropped_messenger)
 
 
@@ -31,6 +33,8 @@ def weighted(items: pl.DataFrame):
     each = [classification.yes_or_no(true, scores >= LEAST, scores) for true in truths]
 
     def of_resamples(weights):
+        if not items["family"].is_in(RNAS).all():
+            return nucleotides(weights @ counts)
         whole, cropped = (one(weights) for one in each)
         whole |= {f"cropped_{name}": cropped[name] for name in CROPPED}
         return whole | nucleotides(weights @ counts)
