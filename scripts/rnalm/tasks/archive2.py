@@ -17,8 +17,8 @@ from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.files import from_one, parse_ct, structure, uncompressed
 from rnalm.tasks import tables
+from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import PARTS, Record
-from rnalm.tasks.texts import TAR, texts
 
 TABLES = (".csv", ".tsv")
 MEMBER = re.compile(r"(?:.*/)?fam-fold/([^/]+)/(train|valid|test)/([^/]+)\.ct")
@@ -82,9 +82,8 @@ def parts(path, known: dict[str, Record]) -> dict[str, list[Record]]:
 
 def from_ct_folds(paths, settings: dict) -> dict[str, list[Record]]:
     """Parts of folds from the folders of an archive of connect tables."""
-    chosen = [path for path in paths if path.name.endswith((*TAR, ".zip"))]
     sets = defaultdict(list)
-    for path in chosen:
+    for path in filter(is_archive, paths):
         for match, where, text in texts(path, MEMBER, LARGEST_MEMBER):
             fold, part, name = match.groups()
             items = parse_ct(text, where)

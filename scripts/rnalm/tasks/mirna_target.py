@@ -16,8 +16,8 @@ from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.compression import BROKEN, broken, open_text
 from rnalm.structure.files import uncompressed
 from rnalm.tasks import tables
+from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
-from rnalm.tasks.texts import is_archive, texts
 
 COLUMNS = ("a_name", "a_seq", "b_name", "b_seq", "label")
 MEMBER = re.compile(r"(?:.*/)?([^/]*(?:MirTar|miRAW|miRaw)[^/]*)\.txt")

@@ -20,8 +20,8 @@ from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.readers import read_fasta
 from rnalm.structure.files import uncompressed
+from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
-from rnalm.tasks.texts import is_archive, texts
 
 FASTA = (".fa", ".fasta", ".fna")
 MEMBER = re.compile(r"(?:.*/)?(lncRNA_[HM])/(train|test)\.fa")

@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedKFold
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.compression import BROKEN, broken, open_binary
-from rnalm.tasks.archives import members, one
+from rnalm.tasks.archives import TAR, members, one, text
 from rnalm.tasks.records import Record
 
 SPECIES = ("Danio", "Fly", "Thaliana", "Worm")
@@ -37,7 +37,7 @@ PUBLISHED = re.compile(r"SA_sequences_(?P<site>donor|acceptor)_.+")
 
 def from_archive(paths, settings: dict) -> dict[str, list[Record]]:
     """The sets `train` and `valid` of one fold, and the four tests, from Spliceator's archive."""
-    archive = one(paths, (".tar.gz", ".tgz", ".tar"), settings["source"]["name"])
+    archive = one(paths, TAR, settings["source"]["name"])
     site, fold = settings["data"]["site"], settings["data"].get("fold", 1)
     training = {
         "POS": f"spliceator/Training_data/Positive/GS/POS_{site}_600.csv",
@@ -91,13 +91,6 @@ def read(path) -> str:
             return text(handle.read(), path)
     except BROKEN as error:
         raise broken(path, "it breaks off", error) from error
-
-
-def text(content: bytes, where) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(where, f"is not text ({error})", "get the whole file again") from error
 
 
 def training_windows(lines: str, kind: str, where) -> list[Record]:

@@ -13,8 +13,8 @@ from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
 from rnalm.structure.files import Structure, parse_st, read, uncompressed
+from rnalm.tasks.archives import texts
 from rnalm.tasks.records import Record
-from rnalm.tasks.texts import texts
 
 STOCKHOLM = {".seed", ".sto", ".stk", ".stockholm"}
 MEMBER = re.compile(r"bpRNA_dataset/([A-Z0-9]+)/(bpRNA_[^/]+)\.st")

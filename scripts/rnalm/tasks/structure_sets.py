@@ -13,9 +13,9 @@ from rnalm.sequences.alphabet import normalise
 from rnalm.structure.files import READERS as STRUCTURES
 from rnalm.structure.files import parse_bpseq, uncompressed
 from rnalm.tasks.archive2 import LARGEST_MEMBER, family
+from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
 from rnalm.tasks.structure import from_files, from_st_zip
-from rnalm.tasks.texts import is_archive, texts
 
 MEMBER = re.compile(r"(?:.*/)?(RNAStrAlign|archiveII)/([^/]+)\.bpseq")
 
