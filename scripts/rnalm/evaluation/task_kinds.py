@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rnalm.tasks.scores.classification import YES_OR_NO
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -59,7 +61,7 @@ SLICE = 1000  # RNAs whose nucleotides are compared at a time
 def of(predictions: pl.DataFrame) -> str:
     """The kind of a table of predictions, by its columns (`rnalm.tasks.kinds`)."""
     if "logits" in predictions.columns:
-        return "yes_no" if sorted(predictions["classes"][0]) == ["no", "yes"] else "classes"
+        return "yes_no" if sorted(predictions["classes"][0]) == YES_OR_NO else "classes"
     if "probability" in predictions.columns:
         return "positions"
     return "pairs" if "f1" in predictions.columns else "number"

@@ -17,8 +17,9 @@ from rnalm.sequences.compression import BROKEN, broken, open_text
 from rnalm.sequences.headers import NCBI, SPACE
 from rnalm.sequences.stockholm import StockholmFamily, read_stockholm
 
-__all__ = ["FastaRecord", "StockholmFamily", "read_fasta", "read_stockholm"]
+__all__ = ["FASTA", "FastaRecord", "StockholmFamily", "read_fasta", "read_stockholm"]
 
+FASTA = (".fa", ".fasta", ".fna")  # endings of names
 HEADER = re.compile(rf"[{SPACE}]*([^{SPACE}\x01]*)[{SPACE}]*(.*)", re.DOTALL)
 
 

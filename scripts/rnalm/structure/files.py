@@ -74,6 +74,11 @@ def uncompressed(path) -> str:
     return next((name.removesuffix(suffix) for suffix in (*GZIP, *ZSTD) if name.endswith(suffix)), name)
 
 
+def stem(path) -> str:
+    """The name of a file without the endings of its compression and format: `human.v2.fa.gz` -> `human.v2`."""
+    return Path(uncompressed(path)).stem
+
+
 def parse_dbn(text: str, where) -> list[Structure]:
     """Records `>name`, sequence, brackets (an energy behind them is left out); without a name, one record."""
     lines = [stripped for line in text.splitlines() if (stripped := line.strip()) and not line.startswith("#")]

@@ -20,14 +20,13 @@ from rnalm.tasks import tables
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import PARTS, Record
 
-TABLES = (".csv", ".tsv")
 MEMBER = re.compile(r"(?:.*/)?fam-fold/([^/]+)/(train|valid|test)/([^/]+)\.ct")
 LARGEST_MEMBER = 1_000_000  # bytes; a connect table of 3,000 nt has 100 kB
 
 
 def from_fold_table(paths, settings: dict) -> dict[str, list[Record]]:
     """Parts of folds from two tables: `id,sequence,structure` or `base_pairs`, and `fold_name,partition,id`."""
-    chosen = [path for path in paths if uncompressed(path).endswith(TABLES)]
+    chosen = [path for path in paths if uncompressed(path).endswith(tables.SUFFIXES)]
     columns = {path: tables.names(path) for path in chosen}
     rnas = [path for path in chosen if "sequence" in columns[path]]
     folds = [path for path in chosen if "partition" in columns[path]]

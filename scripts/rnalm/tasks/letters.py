@@ -11,10 +11,9 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.compression import open_text
-from rnalm.sequences.readers import read_fasta
+from rnalm.sequences.readers import FASTA, read_fasta
 from rnalm.structure.files import uncompressed
 
-FASTA = (".fa", ".fasta", ".fna")
 TEXT = (".csv", ".tsv", ".txt")
 SEQUENCE = re.compile(r"[ACGTURYKMSWBDHVNIX.-]{6,}", re.IGNORECASE)
 ENOUGH = 0.9  # of a column's fields look like sequences

@@ -14,7 +14,7 @@ from pathlib import Path
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.compression import BROKEN, broken, open_text
-from rnalm.structure.files import uncompressed
+from rnalm.structure.files import stem, uncompressed
 from rnalm.tasks import tables
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
@@ -49,10 +49,6 @@ def files(path) -> Iterator[tuple[str, Iterator]]:
         yield stem(path), ((f"{path}, line {line}", [field or "" for field in row]) for line, *row in rows)
     elif Path(uncompressed(path)).suffix == ".txt":
         yield stem(path), plain(path)
-
-
-def stem(path) -> str:
-    return uncompressed(path).rpartition(".")[0]
 
 
 def plain(path) -> Iterator[tuple[str, list[str]]]:

@@ -18,16 +18,15 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.sequences.readers import read_fasta
-from rnalm.structure.files import uncompressed
+from rnalm.sequences.readers import FASTA, read_fasta
+from rnalm.structure.files import stem, uncompressed
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
+from rnalm.tasks.scores.coding import LONG_NONCODING, MESSENGER
 
-FASTA = (".fa", ".fasta", ".fna")
 MEMBER = re.compile(r"(?:.*/)?(lncRNA_[HM])/(train|test)\.fa")
 LARGEST_MEMBER = 2_000_000_000  # bytes
 CDS = re.compile(r"CDS:(\d+)-(\d+)")
-MRNA, LNCRNA = "mRNA", "lncRNA"
 
 
 def from_cds_headers(paths, settings: dict) -> dict[str, list[Record]]:
@@ -40,7 +39,7 @@ def from_cds_headers(paths, settings: dict) -> dict[str, list[Record]]:
     for path in paths:
         for name, where, rnas in files(path):
             sets[name] = [labelled(header, sequence, crop, where) for header, sequence in rnas]
-            if all(record.family == LNCRNA for record in sets[name]):
+            if all(record.family == LONG_NONCODING for record in sets[name]):
                 problem = "has no 'CDS:start-end' in any header, so every RNA in it would be a lncRNA"
                 raise InputError(where, problem, "get the file with GENCODE's headers")
     return not_empty(sets, settings)
@@ -69,10 +68,6 @@ def files(path) -> Iterator[tuple[str, object, Iterator[tuple[str, str]]]]:
         yield stem(path), path, rnas
 
 
-def stem(path) -> str:
-    return uncompressed(path).rpartition(".")[0]
-
-
 def labelled(header: str, raw: str, crop: int | None, where) -> Record:
     """One RNA with 1 at its coding nucleotides; InputError where the coding region does not lie in it."""
     fields = [field.strip() for field in header.split("|")]
@@ -85,7 +80,7 @@ def labelled(header: str, raw: str, crop: int | None, where) -> Record:
     if regions:
         start, end = bounds(regions[0], len(sequence), place)
         label[start - 1 : end] = [1] * (end - start + 1)
-    return Record(fields[0], MRNA if regions else LNCRNA, sequence[:crop], label[:crop])
+    return Record(fields[0], MESSENGER if regions else LONG_NONCODING, sequence[:crop], label[:crop])
 
 
 def bounds(field: str, length: int, where: str) -> tuple[int, int]:

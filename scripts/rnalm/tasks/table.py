@@ -17,15 +17,13 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import is_protein, normalise
-from rnalm.sequences.readers import read_fasta
+from rnalm.sequences.readers import FASTA, read_fasta
 from rnalm.structure.files import READERS as STRUCTURES
-from rnalm.structure.files import from_one, read, structure, uncompressed
+from rnalm.structure.files import from_one, read, stem, structure, uncompressed
 from rnalm.tasks import kinds, tables
-from rnalm.tasks.mrna_lncrna import FASTA, stem
 from rnalm.tasks.records import Record
 
 KEYS = ("id", "sequence", "partner", "label", "family", "set")
-TABLES = (".csv", ".tsv")
 HEADER = re.compile(r"\S+\s(?:.*\s)?(?P<label>\S+)\s*$")
 PAIR = re.compile(r"\d+-\d+")
 BETWEEN = re.compile(r"[\s,;]+")
@@ -40,7 +38,7 @@ def from_files(paths, settings: dict) -> dict[str, list[Record]]:
             name = row.get("set") or stem(path)
             sets[name].append(record(row, f"{name}:{len(sets[name]) + 1}", kind, where))
     if not sets:
-        endings = ", ".join(f"*{ending}" for ending in (*TABLES, *FASTA, *STRUCTURES))
+        endings = ", ".join(f"*{ending}" for ending in (*tables.SUFFIXES, *FASTA, *STRUCTURES))
         raise InputError(settings["source"]["name"], "brought no table, FASTA or structures", f"give {endings}")
     return dict(sets)
 
@@ -48,7 +46,7 @@ def from_files(paths, settings: dict) -> dict[str, list[Record]]:
 def rows(path: Path, data: dict) -> Iterator[tuple[str, dict]]:
     """(where, {key: text}) of each record of a file; none where it is of another kind."""
     suffix = Path(uncompressed(path)).suffix
-    if suffix in TABLES:
+    if suffix in tables.SUFFIXES:
         yield from of_table(path, data)
     elif suffix in FASTA:
         yield from of_fasta(path, data)

@@ -12,6 +12,7 @@ from rnalm.errors import InputError
 from rnalm.sequences.compression import BROKEN, broken, open_binary, open_text
 from rnalm.structure.files import uncompressed
 
+SUFFIXES = (".csv", ".tsv")
 MISSING = ["", "NA", "NaN", "nan"]  # how the tables write that there is no value
 LINE = "line"
 

@@ -56,7 +56,7 @@ def complete(head: dict) -> dict:
     if head["classes"] > 2:
         problem = f"does not name its {head['classes']} classes"
         raise InputError("the model's head", problem, "add the list 'labels' to 'head' in its config.json")
-    return {**head, "labels": classes.YES_NO}
+    return {**head, "labels": classes.YES_OR_NO}
 
 
 def fits(record: Record, kind: str) -> bool:

@@ -9,9 +9,9 @@ from rnalm.errors import InputError
 from rnalm.tasks.losses import class_loss
 from rnalm.tasks.records import identities
 from rnalm.tasks.scores import classification as scores
+from rnalm.tasks.scores.classification import YES_OR_NO
 
 METRIC = "f1"
-YES_NO = ["no", "yes"]
 
 
 def cross_entropy(output, records, head) -> torch.Tensor:
@@ -32,7 +32,7 @@ def described(head: dict, train) -> dict:
     labels = sorted({record.label for record in train})
     if len(labels) < 2:
         raise InputError("train", f"has records of {len(labels)} class", "give records of at least two classes")
-    possible = (1, 2) if labels == YES_NO else (len(labels),)
+    possible = (1, 2) if labels == YES_OR_NO else (len(labels),)
     if head.get("classes", possible[0]) not in possible:
         problem = f"is {head['classes']}, and train has the classes {', '.join(labels[:10])}"
         raise InputError("head.classes", problem, f"leave it out, or write {possible[-1]}")
@@ -51,7 +51,7 @@ def reduced(logits: np.ndarray, record) -> np.ndarray:
 def validated(kept, records, head) -> tuple[dict, dict]:
     """(the scores, nothing): F1 of "yes", or the macro average."""
     found = scores.metrics(table(records, kept, head))
-    return {METRIC: found["f1"] if head["labels"] == YES_NO else found["macro_f1"], **found}, {}
+    return {METRIC: found["f1"] if head["labels"] == YES_OR_NO else found["macro_f1"], **found}, {}
 
 
 def decoded(logits: np.ndarray, record, head) -> np.ndarray:
@@ -68,7 +68,7 @@ def trivial(train, test, head) -> list[np.ndarray]:
 
 def told(logits: np.ndarray, head) -> list[dict]:
     """The predicted class, and the probability of each; without names, classes are numbers."""
-    labels = head.get("labels") or (YES_NO if head["classes"] == 1 else list(map(str, range(head["classes"]))))
+    labels = head.get("labels") or (YES_OR_NO if head["classes"] == 1 else list(map(str, range(head["classes"]))))
     scores = np.array([0.0, logits[0]]) if len(logits) == 1 else logits.astype(float)
     shares = softmax(scores)
     return [{"predicted": labels[int(scores.argmax())], **dict(zip(labels, map(float, shares), strict=True))}]

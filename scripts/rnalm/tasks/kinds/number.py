@@ -43,7 +43,7 @@ def described(head: dict, train) -> dict:
 
 def arrays(output, batch, model) -> list[np.ndarray]:
     """() the number of each item, in the unit of the measurement."""
-    return list((output.float() * model.std + model.mean).cpu().numpy())
+    return list(model.unscaled(output.float()).cpu().numpy())
 
 
 def reduced(number: np.ndarray, record) -> np.ndarray:
