@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 from rnalm import config, errors, files, provenance
 from rnalm.evaluation import collection
-from rnalm.evaluation.comparison import compare
+from rnalm.evaluation.comparison import compare, read_published
 
 
 @errors.exits
@@ -33,7 +33,7 @@ def main():
             "metrics.csv": metrics,
             "seeds.csv": pl.concat([cell.seeds for cell in cells]),
             "strata.csv": collection.by_relatives(cells if leakage else [], leakage, arguments.seed),
-            "comparison.csv": compare(metrics, published(arguments.published), tasks),
+            "comparison.csv": compare(metrics, read_published(arguments.published), tasks),
         }
         for name, table in tables.items():
             files.write_text(arguments.run_directory / name, table.write_csv())
@@ -42,10 +42,6 @@ def main():
         files.write_text(ledger, arguments.ledger.read_text(encoding="utf-8"))
         record.outputs.append(ledger)
         record.counts["evaluations"] = len(cells)
-
-
-def published(tables: list[Path]) -> pl.DataFrame:
-    return pl.concat([pl.read_csv(path, infer_schema=False) for path in tables])
 
 
 def named(pairs: list[str]) -> dict[str, str]:

@@ -51,8 +51,7 @@ def main():
             state.begin()
             with cached(model, settings, data["train"] + data["valid"], arguments.state):
                 result = finetune(model, head, data["train"], data["valid"], settings, arguments.seed, state)
-            if arguments.init == "lora":
-                merge_lora(model.encoder)
+            merge_lora(model.encoder)
             model.cpu()
             sizes = {part: len(records) for part, records in data.items()}
             named = {"task": config["task"], **head, **result.fitted}

@@ -271,8 +271,8 @@ def encoder_file(wildcards):
 
 def model_name(wildcards):
     """How results tables name the model of a start."""
-    features = {init: init for init in FEATURES}
-    return encoder_of(wildcards.start) or features.get(wildcards.start, MODEL_NAME)
+    start = wildcards.start
+    return encoder_of(start) or (start if start in FEATURES else MODEL_NAME)
 
 
 def cell_models(wildcards):
@@ -298,7 +298,7 @@ def task_data(*heads):
 
 
 # What score maps are read against: base pairs, coding regions.
-STRUCTURES = task_data("pairs", "plain_pairs", "maps", "zero_shot")
+STRUCTURES = task_data(*settings.PAIR_HEADS)
 CODING = task_data("positions")
 
 

@@ -11,6 +11,8 @@ of ViennaRNA by the baseline RNAfold, of any other model by `pretrained`. What i
 marked as such: a small model's red is no failed reproduction, and its green is no victory over the same model.
 """
 
+from pathlib import Path
+
 import polars as pl
 
 from rnalm.evaluation.cards import by_name
@@ -47,6 +49,11 @@ PLACE = {name: SCHEMA[name] for name in ("task", "dataset", "published_split")}
 OURS = {name: SCHEMA[name] for name in ("our_task", "split", "model", "init", "metric", "value", "ci_low", "ci_high")}
 
 
+def read_published(tables: list[Path]) -> pl.DataFrame:
+    """Tables of resources/published, one below the other, as text."""
+    return pl.concat([pl.read_csv(path, infer_schema=False) for path in tables])
+
+
 def compare(metrics: pl.DataFrame, published: pl.DataFrame, tasks: dict[str, dict]) -> pl.DataFrame:
     """A row per published number and model of ours that meets it, one without ours where none does: SCHEMA.
 
@@ -55,7 +62,7 @@ def compare(metrics: pl.DataFrame, published: pl.DataFrame, tasks: dict[str, dic
     where all of them were run.
 
     metrics:   rows of metrics.csv: task, split, model, init, metric, value, ci_low, ci_high
-    published: tables of resources/published, one below the other; those of other tasks than ours are left out
+    published: of `read_published`; those of other tasks than ours are left out
     tasks:     {task in metrics: its settings}, of which `task` and `published` are read, where it has that
     """
     ours = pl.concat([pl.DataFrame(schema=PLACE | OURS), *(placed(metrics, *task) for task in tasks.items())])

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from rnalm.evaluation import names
+from rnalm.evaluation.comparison import read_published
 from rnalm.evaluation.numbers import words
 
 # A sign for each colour, so that nothing depends on colours.
@@ -15,8 +16,7 @@ TABLE = ["task", "source", "dataset", "convention"]
 def sections(comparison: pl.DataFrame, published: list[Path]) -> dict:
     """comparison: SCHEMA of `rnalm.evaluation.comparison`, of all tasks; published: tables of resources/published."""
     met = comparison.filter(pl.col("outcome") != "grey")
-    numbers = pl.concat(pl.read_csv(path, infer_schema=False) for path in published)
-    numbers = numbers.filter(pl.col("task").is_in(comparison["task"].unique().to_list()))
+    numbers = read_published(published).filter(pl.col("task").is_in(comparison["task"].unique().to_list()))
     return {
         "compared": [{**row, **labels(row)} for row in met.iter_rows(named=True)],
         "outcomes": {colour: met.filter(pl.col("outcome") == colour).height for colour in ("green", "amber", "red")},
