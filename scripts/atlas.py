@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from rnalm.errors import exits
 from rnalm.evaluation import atlas, rna_types
-from rnalm.files import atomic
+from rnalm.evaluation.tables import write
 from rnalm.inference import LanguageModel
 from rnalm.provenance import outputs, stage
 
@@ -44,11 +44,7 @@ def main():
                 tables.append(table.with_columns(set=pl.lit(name)))
             record.counts[name] = len(members)
         files = [arguments.manifest.with_name(name) for name in ("atlas.parquet", "scores.csv")]
-        with atomic(files[0]) as temporary:
-            pl.concat(points).write_parquet(temporary)
-        with atomic(files[1]) as temporary:
-            pl.concat(scores).write_csv(temporary)
-        record.outputs += files
+        record.outputs += [write(pl.concat(parts), path) for parts, path in zip((points, scores), files, strict=True)]
         record.counts["sequences"] = len(chosen)
 
 
