@@ -254,18 +254,6 @@ def test_multiclass_by_hand(rows):
     assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@settings(max_examples=30, deadline=None)
-@given(labelled(3))
-def test_a_row_per_class(rows):
-    true, logits = rows
-    predicted = [row.index(max(row)) for row in logits]
-    table = classification.per_class(true, predicted, ["5S", "tRNA", "SRP"])
-    assert table["class"].to_list() == ["5S", "tRNA", "SRP"]
-    assert table["n"].to_list() == [true.count(number) for number in range(3)]
-    for number, row in enumerate(table.select("precision", "recall", "f1").rows()):
-        assert row == pytest.approx(of_class(true, predicted, number))
-
-
 def test_a_logit_of_0_3_alone_in_its_batch_is_a_yes():
     assert classification.binary([1], [0.3])["recall"] == 1
 

@@ -1,1 +1,1 @@
-"""One module per downstream task."""
+"""Downstream tasks: readers of their data, splits, what their heads predict, losses, scores, baselines."""

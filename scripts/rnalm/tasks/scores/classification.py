@@ -1,4 +1,4 @@
-"""Scores of predicted classes, every convention beside the others: per class, macro, weighted, micro, binary, ranking.
+"""Scores of predicted classes, every convention beside the others: macro, weighted, micro, binary, ranking.
 
 Logits decide, not what might be probabilities: RiNALMo's splice scores take the logits of a batch for probabilities if
 all of them lie in [0, 1], so that a logit of 0.3, alone in its batch, is negative there. Its probability is 0.57.
@@ -6,8 +6,6 @@ all of them lie in [0, 1], so that a logit of 0.3, alone in its batch, is negati
 Items are a table with the columns true, a class's name; classes, the names of all, the same in every row; and logits,
 one per class in that order, or one alone of the classes "no" and "yes".
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -139,12 +137,3 @@ def decisions(hits, found, real) -> dict[str, np.ndarray]:
     averages |= {f"weighted_{name}": (values * real).sum(axis=1) / total for name, values in each.items()}
     averages |= {f"micro_{name}": accuracy for name in each}
     return {"accuracy": accuracy, "mcc": correlation} | averages
-
-
-def per_class(true, predicted, names: Sequence[str]) -> pl.DataFrame:
-    """A row per class, in the order of their numbers: class, precision, recall, f1, n (how many are true)."""
-    classes = np.arange(len(names))
-    table = confusion(*(np.asarray(side)[:, None] == classes for side in (true, predicted)))
-    hits, found, real = (side[0] for side in table(np.ones((1, len(true)))))
-    values = (ratio(hits, found), ratio(hits, real), ratio(2 * hits, found + real), real.astype(int))
-    return pl.DataFrame({"class": list(names), **dict(zip((*QUANTITIES, "n"), values, strict=True))})
