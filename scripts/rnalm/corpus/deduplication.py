@@ -72,24 +72,29 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
             dropped.update(source.dropped)
         why = ", ".join(f"{number:,} {rule}" for rule, number in sorted(dropped.items()))
         raise InputError(names, f"no sequence is left after normalisation ({why})", "check the sources and the limits")
-    kept, named, progress = Counter(), Counter(), Progress()
+    pa.default_memory_pool().release_unused()  # what the sources' blocks have left behind
+    kept, named = (np.zeros(len(sources), np.int64) for _ in range(2))
+    progress = Progress()
     ranges = runs.power_of_two(total // RECORDS_PER_PART)
     merge = partial(merge_range, sources, folder, ranges)
     for number, (first, every) in enumerate(in_order(merge, range(ranges), threads), 1):
-        kept.update(first)
-        named.update(every)
-        progress(f"{number} of {ranges} ranges of digests: {kept.total():,} unique of {named.total():,} records")
-    return ledger(sources, kept, merged=named - kept)
+        kept += first
+        named += every
+        progress(f"{number} of {ranges} ranges of digests: {kept.sum():,} unique of {named.sum():,} records")
+    return ledger(sources, kept.tolist(), (named - kept).tolist())
 
 
-def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -> tuple[dict, dict]:
-    """Write the unique sequences of one range of digests; returns {source: records} of the kept and of all."""
+def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Write the unique sequences of one range of digests; returns the kept and all records of each source."""
     records = pl.concat(
-        runs.scan(source.parts, number, ranges).select(*runs.MERGED, "key", rank=pl.lit(rank, dtype=pl.Int32))
+        runs.scan(source.parts, number, ranges).select(
+            *runs.MERGED, "key", source=pl.lit(source.name), rank=pl.lit(rank, dtype=pl.Int32)
+        )
         for rank, source in enumerate(sources)
         if source.parts
     )
-    found, path = unique(records.collect().rechunk()), folder / f"part-{number:05d}.parquet"
+    records, again = ordered(records.collect().rechunk())
+    found, path = unique(records, again), folder / f"part-{number:05d}.parquet"
     schema = found.head(0).to_arrow().schema
     with pq.ParquetWriter(
         path,
@@ -102,22 +107,33 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
         for group in found.iter_slices(ROWS_PER_GROUP):
             writer.write_table(group.to_arrow())
     files.sha256(path)  # here, in a thread of its own; the manifest asks for it
-    return tally(found["sources"].list.first()), tally(found["sources"].explode())
+    rank = records["rank"].to_numpy()
+    return tuple(np.bincount(of, minlength=len(sources)) for of in (rank[~again], rank))
 
 
-def tally(records: pl.Series) -> dict[str, int]:
-    """How many of these {source, accession} each source has."""
-    return dict(records.struct.field("source").value_counts().iter_rows())
+def ordered(records: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """The records by digest, then source order and accession; and which have the digest of the one before.
+
+    Sorted and compared as numbers, and as text only where those are equal.
+    """
+    rows = np.argsort(records["key"].to_numpy())
+    key = records["key"].to_numpy()[rows]
+    again = np.append(False, key[1:] == key[:-1])
+    tied = np.flatnonzero(again | np.append(again[1:], False))
+    by = pl.arg_sort_by("digest", "rank", "accession", "rna_type", nulls_last=True)
+    rows[tied] = rows[tied][records[rows[tied]].select(by.alias("row"))["row"].to_numpy()]
+    records, later = records[rows], np.flatnonzero(again)
+    again[later] = records["digest"][later] == records["digest"][later - 1]
+    return records, again
 
 
-def unique(records: pl.DataFrame) -> pl.DataFrame:
-    """One row per digest, sorted by digest. Sequences are compared only to prove that digests did not collide."""
-    records = records[order(records)]
-    refuse_collisions(records)
-    first = (records["digest"] != records["digest"].shift(1)).fill_null(True).arg_true()
+def unique(records: pl.DataFrame, again: np.ndarray) -> pl.DataFrame:
+    """One row per digest of `ordered` records. Sequences are compared only to prove that digests did not collide."""
+    refuse_collisions(records, again)
+    first = np.flatnonzero(~again)
     named = records.select("source", "accession").to_struct().to_arrow()
     # From a buffer: pyarrow imports pandas, if it is installed, to look at a numpy array.
-    ends = pa.py_buffer(np.append(first.to_numpy(), records.height).astype(np.int64))
+    ends = pa.py_buffer(np.append(first, records.height))
     ends = pa.Array.from_buffers(pa.int64(), len(first) + 1, [None, ends])
     return records[first].select(
         "digest",
@@ -128,45 +144,33 @@ def unique(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def order(records: pl.DataFrame) -> np.ndarray:
-    """Rows by digest, then source order and accession; sorted as numbers, and as text only where those are equal."""
-    rows = np.argsort(records["key"].to_numpy())
-    key = records["key"].to_numpy()[rows]
-    again = np.append(False, key[1:] == key[:-1])
-    tied = np.flatnonzero(again | np.append(again[1:], False))
-    by = pl.arg_sort_by("digest", "rank", "accession", "rna_type", nulls_last=True)
-    rows[tied] = rows[tied][records[rows[tied]].select(by.alias("row"))["row"].to_numpy()]
-    return rows
-
-
-def refuse_collisions(records: pl.DataFrame) -> None:
-    """InputError if two sequences of these sorted records have one digest, or a length is wrong."""
+def refuse_collisions(records: pl.DataFrame, again: np.ndarray) -> None:
+    """InputError if two sequences of these `ordered` records have one digest, or a length is wrong."""
     wrong_length = records.filter(pl.col("length") != pl.col("sequence").str.len_bytes())
-    earlier = pl.col("sequence").shift(1).alias("earlier")
-    again = records.with_columns(earlier).filter(pl.col("digest") == pl.col("digest").shift(1))
-    other_sequence = again.filter(pl.col("sequence") != pl.col("earlier")).drop("earlier")
+    later = np.flatnonzero(again)
+    other_sequence = records[later].filter(records["sequence"][later] != records["sequence"][later - 1])
     for broken in pl.concat([wrong_length.head(1), other_sequence.head(1)]).head(1).iter_rows(named=True):
         where = f"{broken['source']} record {broken['accession']}"
         raise InputError(where, f"does not belong to its digest {broken['digest']}", "run the normalise stage again")
 
 
-def first_known(values: pl.Series, first: pl.Series) -> pl.Series:
+def first_known(values: pl.Series, first: np.ndarray) -> pl.Series:
     """The first value that is not null of each group of rows; `first`: where the groups begin."""
-    if values.null_count() == len(values) or first.is_empty():
+    if values.null_count() == len(values) or not len(first):
         return values.gather(first)
     rows = np.where(values.is_not_null(), np.arange(len(values)), len(values))
-    known = pl.Series(np.minimum.reduceat(rows, first.to_numpy()))
+    known = pl.Series(np.minimum.reduceat(rows, first))
     return values.gather(known.replace(len(values), None))
 
 
-def ledger(sources: list[Source], kept: Counter, merged: Counter) -> list[dict]:
-    """Rows source, rule, records; `kept` and `merged` are counted in what was written.
+def ledger(sources: list[Source], kept: list[int], merged: list[int]) -> list[dict]:
+    """Rows source, rule, records; `kept` and `merged` of each source are counted in what was written.
 
     Raises InputError unless, for every source, records in = kept + merged + dropped by rule.
     """
     rows = []
-    for source in sources:
-        rules = {"kept": kept[source.name], "merged": merged[source.name], **dict(sorted(source.dropped.items()))}
+    for source, written, named in zip(sources, kept, merged, strict=True):
+        rules = {"kept": written, "merged": named, **dict(sorted(source.dropped.items()))}
         if sum(rules.values()) != source.records:
             problem = f"read {source.records} records but accounts for {sum(rules.values())} ({rules})"
             raise InputError(source.where, problem, "run the normalise stage again")

@@ -52,7 +52,7 @@ def _digests(letters, ends, found):
     for lane in range(lanes):
         records[lane] = lane
         _begin(state, places, lane, ends[lane])
-    following = lanes
+    following, touched = lanes, 0
     while lanes:
         for lane in range(lanes):
             start, end = places[lane], ends[records[lane] + 1]
@@ -71,11 +71,16 @@ def _digests(letters, ends, found):
                     records[lane] = following
                     _begin(state, places, lane, ends[following])
                     following += 1
+                    # What will be read soon is asked for in order: the processor foresees no LANES streams.
+                    soon = min(following + LANES, len(found)) - 1
+                    for place in range(ends[soon], ends[soon + 1], BLOCK):
+                        touched ^= letters[place]
                 else:
                     lanes -= 1
                     records[lane], places[lane] = records[lanes], places[lanes]
                     for row in range(4):
                         state[row, lane] = state[row, lanes]
+    return touched  # or else the compiler would leave it out
 
 
 @njit(nogil=True, inline="always")
@@ -138,7 +143,8 @@ def _steps(state, words):
 @njit(nogil=True, inline="always")
 def _step(a, b, mixed, word, sine, shift):
     turned = u32(a + u32(mixed) + word + sine)
-    return u32(b + u32((turned << shift) | (turned >> u32(u32(32) - shift))))
+    # What is known to be less than 32 bits is one instruction, a rotation.
+    return u32(b + u32((turned << (shift & 31)) | (turned >> (-shift & 31))))
 
 
 @njit(nogil=True)
