@@ -74,13 +74,14 @@ bench-decoders: setup-test
 	python tests/benchmarks/decoders.py
 
 RNAS ?= 96
+WAYS ?= packed packed_bf16 padded multimolecule
 MULTIMOLECULE ?=
 # An environment of its own: MultiMolecule (AGPL-3.0) is no dependency. The versions are known to work together.
 THEIRS := results/.state/multimolecule
 
 bench-models: REPETITIONS = 3
 bench-models: setup-test $(if $(MULTIMOLECULE),$(THEIRS)/installed)
-	python tests/benchmarks/models.py --part $(PART) --rnas $(RNAS) --repetitions $(REPETITIONS) \
+	python tests/benchmarks/models.py --part $(PART) --rnas $(RNAS) --ways $(WAYS) --repetitions $(REPETITIONS) \
 		$(if $(MULTIMOLECULE),--multimolecule $(THEIRS)/bin/python)
 
 $(THEIRS)/installed: constraints.txt

@@ -8,8 +8,9 @@ Three parts, of models of the published sizes with fresh weights; every measurem
              where an environment with it is named (multimolecule_embedder.py)
   ernie_rna  ERNIE-RNA does the same
 The RNAs are split into as many blocks as there are repetitions. Each block goes through all ways in turn, forwards and
-backwards, so what slows the machine down slows all of them, and all outputs are compared. The parts can be run one at a
-time: each replaces its own numbers in the JSON file, and the tables are written from all of them.
+backwards, so what slows the machine down slows all of them, and all outputs are compared. Of thousands of RNAs the
+padded ways take hours: `--ways` names those that are wanted. The parts can be run one at a time: each replaces its own
+numbers in the JSON file, and the tables are written from all of them.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import measure
 import numpy as np
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 from corpus import emptied, made_on, say
-from model_tables import markdown
+from model_tables import WAYS, markdown
 from rnalm import config, files
 from rnalm.sequences.alphabet import normalise
 
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--part", choices=("all", *PARTS, "tables"), default="all")
     parser.add_argument("--rnas", type=int, default=96, help="to embed with each model")
     parser.add_argument("--repetitions", type=int, default=3, help="blocks of the RNAs")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to embed RNAs beside `packed`")
     parser.add_argument("--lengths", type=int, nargs="+", default=[512 * 2**i for i in range(6)], help="of retention")
     parser.add_argument("--streamed", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="nt, RNAret")
     parser.add_argument("--layers", type=int, help="of the models; fewer than published only to try the benchmark")
@@ -138,11 +140,11 @@ def available_memory() -> int:
 def embedding(family: str, options) -> dict:
     """RuntimeError if a padded batch gives other numbers than the library."""
     where, rnas = model_directory(options, MODELS[family]), options.work / "rnas.json"
-    commands = {way: ("embedders.py", way, where, rnas) for way in ("packed", "padded")}
+    own = {"packed", "padded"} | ({"packed_bf16"} if has_bf16() else set())
+    wanted = [way for way in WAYS if way in {"packed", *options.ways}]
+    commands = {way: ("embedders.py", way, where, rnas) for way in wanted if way in own}
     pythons = {}
-    if has_bf16():
-        commands["packed_bf16"] = ("embedders.py", "packed_bf16", where, rnas)
-    if options.multimolecule:
+    if options.multimolecule and "multimolecule" in wanted:
         from rnalm.models.directory import load
         from rnalm.models.exchange.transfer import export_weights
 

@@ -80,6 +80,9 @@ def test_it_runs_to_its_tables(tmp_path, monkeypatch):
     page.write_text(PAGE)
     models.main(list(map(str, ["--part", "tables", *where])))
     assert page.read_text() == text
+    models.main(list(map(str, ["--part", "rinalmo", "--ways", "padded", *sizes, *where])))
+    ways = [run["way"] for run in files.read_json(numbers)["rinalmo"]["runs"]]
+    assert ways == ["packed", "padded", "padded", "packed"]
 
 
 def test_difference_of_two_files(tmp_path):

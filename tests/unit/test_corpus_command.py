@@ -207,3 +207,12 @@ def test_stray_brackets_are_unknown_letters(tmp_path):
     assert corpus(path, "--out", tmp_path / "out").returncode == 0
     (part,) = (tmp_path / "out/sequences").glob("*.parquet")
     assert pl.read_parquet(part)["sequence"].to_list() == ["ACGT" * 10 + "N" + "ACGT" * 10]
+
+
+def test_the_compiled_functions_are_loaded_without_linear_algebra():
+    """And whoever wants it finds it afterwards."""
+    code = (
+        "import sys; from rnalm.commands import corpus; corpus.load_compiled(); "
+        "assert 'scipy.linalg' not in sys.modules; import scipy.linalg; corpus.load_compiled()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
