@@ -86,13 +86,15 @@ def embedding_table(family: str, part: dict) -> list[str]:
             lines += row(
                 title,
                 f"{took:.1f}",
-                f"{part['nucleotides'] / took:,.0f}",
+                f"{sum(run['nucleotides'] for run in runs) / took:,.0f}",
                 f"{min(speeds):,.0f}-{max(speeds):,.0f}",
                 "" if way == "packed" else f"{took / own:.2f} x",
                 f"{max(run['peak_bytes'] for run in runs) / 1e9:.2f}",
                 "" if way == "packed" else f"{max(run['difference'] for run in runs):.1e}",
             )
-    mean, blocks = part["nucleotides"] / part["rnas"], 1 + max(run["block"] for run in part["runs"])
+    mean, blocks = part["nucleotides"] / part["rnas"], str(part["blocks"])
+    if (done := len({run["block"] for run in part["runs"]})) < part["blocks"]:
+        blocks += f", of which {done} are done"
     tried = f", {part['layers']} of the layers only" if part["layers"] else ""
     notes = [
         f"{part['nucleotides']:,} nt, {mean:.0f} on average, cropped at {part['crop']:,}; fresh weights{tried}.",

@@ -9,14 +9,16 @@ Three parts, of models of the published sizes with fresh weights; every measurem
   ernie_rna  ERNIE-RNA does the same
 The RNAs are split into as many blocks as there are repetitions. Each block goes through all ways in turn, forwards and
 backwards, so what slows the machine down slows all of them, and all outputs are compared. Of thousands of RNAs the
-padded ways take hours: `--ways` names those that are wanted. The parts can be run one at a time: each replaces its own
-numbers in the JSON file, and the tables are written from all of them.
+padded ways take hours: `--ways` names those that are wanted, and a run that was ended goes on after its last whole
+block. The parts can be run one at a time: each replaces its own numbers in the JSON file, and the tables are written
+from all of them.
 """
 
 import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import made_records
@@ -65,14 +67,21 @@ def main(arguments: list[str] | None = None) -> None:
     numbers = files.read_json(options.numbers) if options.numbers.is_file() else {}
     for part in PARTS if options.part == "all" else {options.part} - {"tables"}:
         emptied(options.work)
-        numbers[part] = made_on(options) | PARTS[part](part, options)
-        files.write_json(options.numbers, numbers)
+        for found in PARTS[part](part, options, numbers.get(part)):
+            numbers[part] = found
+            write(options, numbers)
     shutil.rmtree(options.work, ignore_errors=True)
+    print(write(options, numbers))
+
+
+def write(options, numbers: dict) -> str:
+    """Write the numbers and, on the page, the tables, which are returned."""
+    files.write_json(options.numbers, numbers)
     before, _, rest = options.page.read_text().partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
     text = markdown(numbers)
     files.write_text(options.page, f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}")
-    print(text)
+    return text
 
 
 def measured(options, out: str, script: str, *arguments, python=sys.executable) -> dict:
@@ -104,8 +113,8 @@ def model_directory(options, name: str) -> Path:
 # RNAret
 
 
-def retention(part: str, options) -> dict:
-    """RuntimeError if the two forms differ."""
+def retention(part: str, options, earlier: dict | None) -> Iterator[dict]:
+    """All that was measured; RuntimeError if the two forms differ."""
     forms = []
     for length in options.lengths:
         if length**2 * PER_PAIR > available_memory():
@@ -125,7 +134,7 @@ def retention(part: str, options) -> dict:
     for way, length in runs:
         rnas.write_text(json.dumps(["".join(np.random.default_rng(SEED).choice(list("ACGU"), length))]))
         streams.append({"way": way, "length": length, **measured(options, "stream", "embedders.py", way, where, rnas)})
-    return {"forms": forms, "streams": streams}
+    yield made_on(options) | {"forms": forms, "streams": streams}
 
 
 def available_memory() -> int:
@@ -137,8 +146,11 @@ def available_memory() -> int:
 # RiNALMo and ERNIE-RNA
 
 
-def embedding(family: str, options) -> dict:
-    """RuntimeError if a padded batch gives other numbers than the library."""
+def embedding(family: str, options, earlier: dict | None) -> Iterator[dict]:
+    """What was measured after every block; RuntimeError if a padded batch gives other numbers than the library.
+
+    earlier: what an earlier run found: it goes on there, if it asked for the same on such a machine
+    """
     where, rnas = model_directory(options, MODELS[family]), options.work / "rnas.json"
     own = {"packed", "padded"} | ({"packed_bf16"} if has_bf16() else set())
     wanted = [way for way in WAYS if way in {"packed", *options.ways}]
@@ -152,19 +164,27 @@ def embedding(family: str, options) -> dict:
         export_weights(load(where), "multimolecule", theirs)
         commands["multimolecule"] = ("multimolecule_embedder.py", theirs, rnas)
         pythons["multimolecule"] = options.multimolecule
-    sequences, runs = made_rnas(options), []
-    for block in range(options.repetitions):
+    sequences = made_rnas(options)
+    made = {"rnas": len(sequences), "nucleotides": sum(map(len, sequences)), "crop": CROP, "layers": options.layers}
+    made |= {"model": MODELS[family], "bf16": has_bf16(), "blocks": options.repetitions, "ways": list(commands)}
+    part = made_on(options) | made | {"runs": []}
+    if earlier and all(earlier.get(key) == part[key] for key in ("machine", "versions", *made)):
+        part["runs"] = earlier["runs"]
+    done = len({run["block"] for run in part["runs"]})
+    # One that was complete is measured anew.
+    for block in range(done % options.repetitions, options.repetitions):
         chosen = sequences[block :: options.repetitions]
         rnas.write_text(json.dumps(chosen))
+        runs = []
         for way in sorted(commands, key=list(commands).index, reverse=block % 2 == 1):
             cost = measured(options, way, *commands[way], python=pythons.get(way, sys.executable))
             runs.append({"way": way, "block": block, "nucleotides": sum(map(len, chosen)), **cost})
-        for run in runs[-len(commands) :]:
+        for run in runs:
             run["difference"] = difference(*(options.work / f"{way}.npy" for way in ("packed", run["way"])))
             if run["way"] in ("padded", "multimolecule") and not run["difference"] < EQUAL:
                 raise RuntimeError(f"{run['way']}: the outputs differ by {run['difference']:.1e} of the largest")
-    made = {"rnas": len(sequences), "nucleotides": sum(map(len, sequences)), "crop": CROP, "layers": options.layers}
-    return {"model": MODELS[family], "bf16": has_bf16(), **made, "runs": runs}
+        part["runs"] = [run for run in part["runs"] if run["block"] < block] + runs
+        yield part
 
 
 def made_rnas(options) -> list[str]:

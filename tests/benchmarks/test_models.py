@@ -81,8 +81,35 @@ def test_it_runs_to_its_tables(tmp_path, monkeypatch):
     models.main(list(map(str, ["--part", "tables", *where])))
     assert page.read_text() == text
     models.main(list(map(str, ["--part", "rinalmo", "--ways", "padded", *sizes, *where])))
-    ways = [run["way"] for run in files.read_json(numbers)["rinalmo"]["runs"]]
-    assert ways == ["packed", "padded", "padded", "packed"]
+    found = files.read_json(numbers)
+    assert [run["way"] for run in found["rinalmo"]["runs"]] == ["packed", "padded", "padded", "packed"]
+
+
+def test_an_ended_run_goes_on_after_its_last_block(tmp_path, monkeypatch):
+    page, numbers, blocks = tmp_path / "page.md", tmp_path / "numbers.json", []
+
+    def measured(options, out: str, script: str, *arguments, python=None) -> dict:
+        blocks.append(files.read_json(options.work / "rnas.json"))
+        if len(blocks) == ending:
+            raise KeyboardInterrupt
+        np.save(options.work / f"{out}.npy", np.ones((2, 2), np.float32))
+        return {"seconds": 1.0, "peak_bytes": 1, "before_bytes": 0}
+
+    monkeypatch.setattr(models, "measured", measured)
+    page.write_text(PAGE)
+    sizes = ["--part", "rinalmo", "--rnas", 6, "--repetitions", 3, "--layers", 1, "--ways", "padded"]
+    arguments = list(map(str, [*sizes, "--work", tmp_path / "work", "--numbers", numbers, "--page", page]))
+    ending = 4
+    with pytest.raises(KeyboardInterrupt):
+        models.main(arguments)
+    assert ": 3, of which 1 are done" in page.read_text()
+    ending = None
+    models.main(arguments)
+    assert blocks[4] == blocks[3] and len(blocks) == 8 and len({str(rnas) for rnas in blocks}) == 3
+    runs = files.read_json(numbers)["rinalmo"]["runs"]
+    assert [run["block"] for run in runs] == [0, 0, 1, 1, 2, 2] and "are done" not in page.read_text()
+    models.main(arguments)
+    assert len(blocks) == 14
 
 
 def test_difference_of_two_files(tmp_path):
