@@ -126,6 +126,31 @@ def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monke
     assert pl.concat(parts).equals(pl.read_parquet(output / "sequences/part-*.parquet"))
 
 
+def test_ranges_without_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(deduplication, "RECORDS_PER_PART", 10)
+    frame = made.shard("rfam", [(f"A{number:03d}", "ACGT" * 9, None) for number in range(100)])
+    source = deduplication.counted("rfam", tmp_path, [frame.with_columns(runs.KEY)], {"records": 100, "kept": 100})
+    found = deduplication.deduplicate([source], tmp_path, threads=2)
+    assert [(row["rule"], row["records"]) for row in found] == [("in", 100), ("kept", 1), ("merged", 99)]
+    parts = [pl.read_parquet(path) for path in sorted(tmp_path.iterdir())]
+    assert len(parts) == 8 and pl.concat(parts)["sources"].list.len().to_list() == [100]
+
+
+def test_digests_that_begin_alike_are_two():
+    frame = made.shard("rfam", [("B", "ACGT" * 9, None), ("A", "ACGA" * 9, None), ("C", "ACGT" * 9, None)])
+    one, other = (frame["digest"][0][:16] + 16 * letter for letter in "0f")
+    forged = frame.with_columns(digest=pl.Series([other, one, other])).with_columns(runs.KEY, rank=0)
+    records, again = deduplication.ordered(forged)
+    assert records["accession"].to_list() == ["A", "B", "C"] and again.tolist() == [False, False, True]
+
+
+def test_a_source_given_twice(shards, tmp_path):
+    manifest = made.write_normalised(tmp_path / "n", "rfam", shards["rfam"])
+    twice = [deduplication.read_source(manifest)] * 2
+    with pytest.raises(InputError, match="rfam: is given more than once"):
+        deduplication.deduplicate(twice, tmp_path, 2)
+
+
 def rerun(output, manifest):
     return made.run(
         "deduplicate",

@@ -15,7 +15,7 @@ from rnalm.sequences import fasta
 from rnalm.sequences.alphabet import AMBIGUITY, BRACKET, GAP, PROTEIN, UNKNOWN, normalise
 from rnalm.sequences.digests import hexadecimal_digests
 
-# Long runs of bases are read by another path than the rest, lines of equal length by a third.
+# Long runs of bases are read by another path than the rest.
 PIECES = ["ACGU" * 20, "acgt" * 15 + "\n", "ACGUTACGUT" * 6 + "\r\n", "\n>", "\r>", "\n", "\r", "\r\n", ">", "> x y"]
 PIECES += list("ACGUTacgutNnRYSWKMBDHVIXEFLPQZ*-. \t\v\f|é\x01")
 
@@ -92,7 +92,7 @@ def test_kinds_count_what_the_rules_ask_for(data):
         assert counts[PROTEIN] == sum(letters.count(byte) for byte in (b"E", b"F", b"L", b"P", b"Q", b"Z", b"*"))
 
 
-@pytest.mark.parametrize("width", [1, 59, 60, 61, 80, 10**9])
+@pytest.mark.parametrize("width", [1, 59, 60, 61, 63, 64, 65, 80, 127, 128, 10**9])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_wrapping(width, ending):
     rng = np.random.default_rng(width)
@@ -103,6 +103,25 @@ def test_any_wrapping(width, ending):
     data = ending.join(lines).encode()
     expected = [(f"r{number}", normalise(sequence)) for number, sequence in enumerate(sequences)]
     assert read(data, 1 << 20) == read(data + ending.encode(), 1100) == expected
+
+
+@pytest.mark.parametrize("odd", ["N", "n", "-", ".", "R", "I", " ", "\t", ">", "*", "NN", "-" * 70])
+def test_an_odd_byte_anywhere_in_a_stride(odd):
+    lines = ["ACGU" * 40 for _ in range(2 * fasta.STRIDE + 3)]
+    lines = [line[:place] + odd + line[place:] for place, line in enumerate(lines, 1)]
+    data = "".join(f">r{number}\n{line}\n" for number, line in enumerate(lines)).encode()
+    for cut in (0, 1, fasta.STRIDE):  # near the end of a text no stride is left
+        text = data[: len(data) - cut]
+        expected = [normalise(line) for line in lines]
+        expected[-1] = normalise(lines[-1][: len(lines[-1]) + min(0, 1 - cut)])
+        assert parse(text).sequences.to_pylist() == expected
+
+
+def test_ends_of_lines_may_be_of_two_kinds():
+    """The last record of a block begins after a carriage return, an earlier one after a line feed."""
+    data = b">0\n" + b"A" * 45 + b"\n>1\r" + b"C" * 20 + b"\r>2\r" + b"G" * 20 + b"\r>3\r" + b"T" * 45 + b"\r>4\rA\r"
+    for size in range(20, 120):
+        assert [name for name, _ in read(data, size)] == list("01234")
 
 
 def test_a_chromosome_on_one_line_is_a_block_and_its_neighbours_are_whole():

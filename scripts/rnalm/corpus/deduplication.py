@@ -63,8 +63,11 @@ def deduplicate(sources: list[Source], folder: Path, threads: int) -> list[dict]
 
     Columns: digest, sequence, length (int32, nt), rna_type (of the first record that has one), sources
     (list of {source, accession}, kept record first). Ledger: dictionaries of source, rule, records.
-    Raises InputError for no sequences, two sequences under one digest, or records unaccounted for.
+    Raises InputError for no sequences, a source given twice, two sequences of one digest, or records unaccounted for.
     """
+    for name, times in Counter(source.name for source in sources).items():
+        if times > 1:
+            raise InputError(name, "is given more than once, as the name of a source", "give each source once")
     total = sum(source.kept for source in sources)
     if not total:
         names, dropped = ", ".join(source.name for source in sources), Counter()
@@ -108,7 +111,7 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
             writer.write_table(group.to_arrow())
     files.sha256(path)  # here, in a thread of its own; the manifest asks for it
     rank = records["rank"].to_numpy()
-    return tuple(np.bincount(of, minlength=len(sources)) for of in (rank[~again], rank))
+    return np.bincount(rank[~again], minlength=len(sources)), np.bincount(rank, minlength=len(sources))
 
 
 def ordered(records: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
@@ -117,8 +120,8 @@ def ordered(records: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     Sorted and compared as numbers, and as text only where those are equal.
     """
     rows = np.argsort(records["key"].to_numpy())
-    key = records["key"].to_numpy()[rows]
-    again = np.append(False, key[1:] == key[:-1])
+    key, again = records["key"].to_numpy()[rows], np.zeros(len(rows), bool)
+    again[1:] = key[1:] == key[:-1]
     tied = np.flatnonzero(again | np.append(again[1:], False))
     by = pl.arg_sort_by("digest", "rank", "accession", "rna_type", nulls_last=True)
     rows[tied] = rows[tied][records[rows[tied]].select(by.alias("row"))["row"].to_numpy()]

@@ -72,9 +72,10 @@ def _digests(letters, ends, found):
                     _begin(state, places, lane, ends[following])
                     following += 1
                     # What will be read soon is asked for in order: the processor foresees no LANES streams.
-                    soon = min(following + LANES, len(found)) - 1
-                    for place in range(ends[soon], ends[soon + 1], BLOCK):
-                        touched ^= letters[place]
+                    soon = following + LANES
+                    if soon < len(found):
+                        for place in range(ends[soon], ends[soon + 1], BLOCK):
+                            touched ^= letters[place]
                 else:
                     lanes -= 1
                     records[lane], places[lane] = records[lanes], places[lanes]
@@ -143,7 +144,7 @@ def _steps(state, words):
 @njit(nogil=True, inline="always")
 def _step(a, b, mixed, word, sine, shift):
     turned = u32(a + u32(mixed) + word + sine)
-    # What is known to be less than 32 bits is one instruction, a rotation.
+    # Where the counts are known to be below 32, the compiler makes one instruction of it, a rotation.
     return u32(b + u32((turned << (shift & 31)) | (turned >> (-shift & 31))))
 
 
