@@ -110,8 +110,8 @@ def test_many_runs_and_ranges_hold_the_same_rows(shards, output, tmp_path, monke
     for name, frame in shards.items():
         parts = []
         for number, start in enumerate(range(0, frame.height, 100)):
-            records = frame[start : start + 100]
-            parts.append(records.with_columns(runs.KEY) if number % 3 == 0 else tmp_path / f"{name}-{number}.parquet")
+            records = frame[start : start + 100].with_columns(runs.KEY)
+            parts.append(records if number % 3 == 0 else tmp_path / f"{name}-{number}.parquet")
             if number % 3:
                 runs.write(records, parts[-1], runs.PASSING)
         dropped = {"dropped.too_short": 7, "dropped.too_many_n": 2} if name == "rnacentral" else {}

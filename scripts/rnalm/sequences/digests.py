@@ -12,7 +12,7 @@ from numba import njit
 
 LANES = 64
 BLOCK = 64  # bytes
-u32 = np.uint32
+u32, u64 = np.uint32, np.uint64
 # RFC 1321, 3.4. The four state words are kept as the rows a, d, c, b, so that step i reads rows i to i + 3 and writes
 # row i + 4.
 START = np.array([0x67452301, 0x10325476, 0x98BADCFE, 0xEFCDAB89], np.uint32)
@@ -23,16 +23,15 @@ WORDS = np.array([(i, 5 * i + 1, 3 * i + 5, 7 * i)[i // 16] % 16 for i in range(
 HEXADECIMAL = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
-def hexadecimal_digests(letters: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """MD5 of each sequence as text.
+def hexadecimal_digests(letters: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MD5 of each sequence as text, uint8, (sequences, 32), and its first half as a number, uint64.
 
     letters: uint8, the sequences one after the other
     ends:    (sequences + 1,) where each begins, and the end of the last
-    Returns uint8, (sequences, 32).
     """
-    found = np.empty((len(ends) - 1, 32), np.uint8)
-    _digests(_read_only(letters), _read_only(ends), found)
-    return found
+    found, halves = np.empty((len(ends) - 1, 32), np.uint8), np.empty(len(ends) - 1, np.uint64)
+    _digests(_read_only(letters), _read_only(ends), found, halves)
+    return found, halves
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -43,7 +42,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def _digests(letters, ends, found):
+def _digests(letters, ends, found, halves):
     state = np.empty((68, LANES), np.uint32)
     words = np.zeros((16, LANES), np.uint32)
     padded = np.empty(BLOCK, np.uint8)
@@ -66,7 +65,7 @@ def _digests(letters, ends, found):
         for lane in range(lanes - 1, -1, -1):
             # Its padding is a bit and 8 bytes of length.
             if places[lane] >= ends[records[lane] + 1] + 9:
-                _write(state, lane, found[records[lane]])
+                halves[records[lane]] = _write(state, lane, found[records[lane]])
                 if following < len(found):
                     records[lane] = following
                     _begin(state, places, lane, ends[following])
@@ -150,9 +149,14 @@ def _step(a, b, mixed, word, sine, shift):
 
 @njit(nogil=True)
 def _write(state, lane, text):
+    """Write a digest as text; returns its first half as a number."""
+    half = u64(0)
     for word in range(4):
         value = state[(4 - word) % 4, lane]  # rows a, d, c, b
         for byte in range(4):
             pair = (value >> u32(8 * byte)) & u32(255)
             text[8 * word + 2 * byte] = HEXADECIMAL[pair >> u32(4)]
             text[8 * word + 2 * byte + 1] = HEXADECIMAL[pair & u32(15)]
+            if word < 2:
+                half = half << u64(8) | u64(pair)
+    return half

@@ -170,7 +170,11 @@ def normalise_block(source: Source, rules: Rules, kind: runs.Kind, item: tuple[F
     by_rule = Counter(dict(dropped["rule"].value_counts().iter_rows()))
     sequences = parsed.sequences if keep.all() else parsed.sequences.filter(keep.to_arrow())
     kept = records.select(name for name in kind.columns if name in records.columns).filter(keep).to_arrow()
-    kept = kept.append_column("sequence", sequences).append_column("digest", digests(sequences)).select(kind.columns)
+    digest, key = digests(sequences)
+    made = {"sequence": sequences, "digest": digest, "key": key}
+    for name, column in made.items():
+        kept = kept.append_column(name, column)
+    kept = kept.select([*kind.columns, "key"])
     return file, Block(records.height, kept, dropped.to_arrow(), by_rule, tally)
 
 
@@ -206,12 +210,13 @@ def lengths(sequences: pa.LargeStringArray) -> np.ndarray:
     return np.diff(np.frombuffer(sequences.buffers()[1], np.int64)[: len(sequences) + 1]).astype(np.int32)
 
 
-def digests(sequences: pa.LargeStringArray) -> pa.LargeStringArray:
-    """The digest of each sequence, as `alphabet.digest` has it."""
+def digests(sequences: pa.LargeStringArray) -> tuple[pa.LargeStringArray, pa.UInt64Array]:
+    """The digest of each sequence, as `alphabet.digest` has it, and its `runs.KEY`."""
     _, ends, letters = (np.frombuffer(buffer or b"", np.uint8) for buffer in sequences.buffers())
-    found = hexadecimal_digests(letters, ends.view(np.int64)[: len(sequences) + 1])
+    found, halves = hexadecimal_digests(letters, ends.view(np.int64)[: len(sequences) + 1])
     ends = np.arange(0, found.size + 1, 32)
-    return pa.LargeStringArray.from_buffers(len(sequences), pa.py_buffer(ends), pa.py_buffer(found))
+    text = pa.LargeStringArray.from_buffers(len(sequences), pa.py_buffer(ends), pa.py_buffer(found))
+    return text, pa.UInt64Array.from_buffers(pa.uint64(), len(sequences), [None, pa.py_buffer(halves)])
 
 
 def joined(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
@@ -237,7 +242,7 @@ def make_run(kind: runs.Kind, item: tuple[pa.Table, Path | None]) -> Path | pl.D
     table, path = item
     records = pl.from_arrow(table)
     if path is None:
-        return records.with_columns(runs.KEY)
+        return records
     runs.write(records, path, kind)
     pa.default_memory_pool().release_unused()  # or else memory grows by a fifth in 10 M records
     return path

@@ -35,15 +35,14 @@ PASSING = Kind(MERGED, "none")
 KEY = pl.col("digest").str.head(16).str.decode("hex").bin.reinterpret(dtype=pl.UInt64, endianness="big").alias("key")
 
 
-def order(records: pl.DataFrame) -> np.ndarray:
-    """Rows by their KEY; those of the same key stay in their order."""
-    return np.argsort(records.select(KEY)["key"].to_numpy(), kind="stable")
-
-
 def write(records: pl.DataFrame, path: Path, kind: Kind) -> None:
-    """Sort records of the columns of a kind and write them; the same records give the same bytes."""
+    """Sort records of the columns of a kind, and of their KEY, and write the former.
+
+    Those of the same key stay in their order, so that the same records give the same bytes.
+    """
+    order = np.argsort(records["key"].to_numpy(), kind="stable")
     pq.write_table(
-        records[order(records)].to_arrow(),
+        records.drop("key")[order].to_arrow(),
         path,
         row_group_size=ROWS_PER_GROUP,
         compression=kind.compression,
