@@ -134,9 +134,9 @@ def test_umap_gets_the_seed_and_one_thread(monkeypatch):
         def fit_transform(self, points):
             return points[:, :2]
 
-    stub = ModuleType("umap")
-    stub.UMAP = UMAP
-    monkeypatch.setitem(sys.modules, "umap", stub)
+    module = ModuleType("umap")  # the real one is optional, and takes seconds to import
+    module.UMAP = UMAP
+    monkeypatch.setitem(sys.modules, "umap", module)
     assert atlas.umap(np.zeros((8, 3)), 7).shape == (8, 2)
     assert asked == {"n_neighbors": 7, "min_dist": 0.1, "random_state": 7, "n_jobs": 1}
 

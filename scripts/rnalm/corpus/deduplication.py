@@ -98,7 +98,7 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
     )
     records, again = ordered(records.collect().rechunk())
     found, path = unique(records, again), folder / f"part-{number:05d}.parquet"
-    schema = table(found.head(0)).schema
+    schema = as_arrow(found.head(0)).schema
     with pq.ParquetWriter(
         path,
         schema,
@@ -109,16 +109,16 @@ def merge_range(sources: list[Source], folder: Path, ranges: int, number: int) -
     ) as writer:
         # A row group at a time: what is copied for it stays small.
         for group in found.iter_slices(ROWS_PER_GROUP):
-            writer.write_table(table(group))
+            writer.write_table(as_arrow(group))
     files.sha256(path)  # here, in a thread of its own; the manifest asks for it
     rank = records["rank"].to_numpy()
     return np.bincount(rank[~again], minlength=len(sources)), np.bincount(rank, minlength=len(sources))
 
 
-def table(unique: pl.DataFrame) -> pa.Table:
-    """The same as Arrow has it; sequences, which are most of it, stay where they are as views."""
-    sequences = unique["sequence"].to_arrow(compat_level=pl.CompatLevel.newest())
-    return unique.drop("sequence").to_arrow().add_column(1, "sequence", sequences)
+def as_arrow(found: pl.DataFrame) -> pa.Table:
+    """The same rows; sequences, which are most of them, are not copied: views of where they are."""
+    views = found["sequence"].to_arrow(compat_level=pl.CompatLevel.newest())
+    return found.drop("sequence").to_arrow().add_column(1, "sequence", views)
 
 
 def ordered(records: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:

@@ -171,9 +171,7 @@ def normalise_block(source: Source, rules: Rules, kind: runs.Kind, item: tuple[F
     sequences = parsed.sequences if keep.all() else parsed.sequences.filter(keep.to_arrow())
     kept = records.select(name for name in kind.columns if name in records.columns).filter(keep).to_arrow()
     digest, key = digests(sequences)
-    made = {"sequence": sequences, "digest": digest, "key": key}
-    for name, column in made.items():
-        kept = kept.append_column(name, column)
+    kept = kept.append_column("sequence", sequences).append_column("digest", digest).append_column("key", key)
     kept = kept.select([*kind.columns, "key"])
     return file, Block(records.height, kept, dropped.to_arrow(), by_rule, tally)
 
