@@ -17,9 +17,9 @@ from rnalm import files
 from rnalm.commands import folders
 from rnalm.errors import InputError
 from rnalm.sequences import blastdb
+from rnalm.sequences.names import stem, uncompressed
 
 HELD_BYTES = 600 << 20  # of records that are not written before they are merged; all then takes 1.4 GB at most
-COMPRESSED = (".gz", ".bgz", ".zst")
 # By the ending of a file's name; any other is FASTA.
 FORMATS = {
     **dict.fromkeys((".sto", ".stk", ".stockholm", ".seed"), "stockholm"),
@@ -39,7 +39,7 @@ def add(command) -> None:
 
 
 def run(arguments) -> None:
-    named = [(stem(Path(path)), Path(path)) for path in arguments.inputs] + list(map(split, arguments.source))
+    named = [(stem(path), Path(path)) for path in arguments.inputs] + list(map(split, arguments.source))
     check(named, len(arguments.inputs))
     folders.check_path(arguments.out)
     folders.check_sequences(arguments.out / "sequences")
@@ -143,16 +143,10 @@ def split(argument: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def stem(path: Path) -> str:
-    """A file's name without the endings of its compression and format."""
-    name = Path(path.name.removesuffix(path.suffix)) if path.suffix.lower() in COMPRESSED else Path(path.name)
-    return name.stem
-
-
 def format_of(path: Path) -> str:
     if path.is_dir() or blastdb.named(path):
         return "blastdb"
-    ending = Path(path.stem).suffix if path.suffix.lower() in COMPRESSED else path.suffix
+    ending = Path(uncompressed(path)).suffix
     if ending.lower() in STRUCTURES:
         raise InputError(path, "is a file of structures", "give its sequences as FASTA")
     return FORMATS.get(ending.lower(), "fasta")

@@ -15,9 +15,8 @@ import pyarrow
 from isal import igzip, isal_zlib
 
 from rnalm.errors import InputError
+from rnalm.sequences.names import GZIP, ZSTD
 
-GZIP = (".gz", ".bgz")
-ZSTD = (".zst",)
 # What files begin with that gzip, zstd, bzip2, xz and zip have made.
 COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
 # Blocked gzip (SAM/BAM specification, section 4.1) is many members; an empty one ends the file. Without it a file that

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.checksums import bsd_sum, md5
-from rnalm.sequences.compression import BROKEN, GZIP, ZSTD, open_binary
+from rnalm.sequences.compression import BROKEN, open_binary
+from rnalm.sequences.names import GZIP, ZSTD
 from rnalm.sequences.releases import File
 
 CHUNK = 1 << 20

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.files import write_text
-from rnalm.sequences.compression import BROKEN, GZIP, ZSTD, broken, open_text
+from rnalm.sequences.compression import BROKEN, broken, open_text
+from rnalm.sequences.names import uncompressed
 from rnalm.structure.notation import dot_bracket, parse_dot_bracket
 
 
@@ -66,17 +67,6 @@ def read(path) -> list[Structure]:
     if not found:
         raise InputError(path, "is empty", "give at least one structure")
     return found
-
-
-def uncompressed(path) -> str:
-    """The name of a file without what says how it is compressed: `TS0.dbn.gz` -> `TS0.dbn`."""
-    name = Path(path).name
-    return next((name.removesuffix(suffix) for suffix in (*GZIP, *ZSTD) if name.endswith(suffix)), name)
-
-
-def stem(path) -> str:
-    """The name of a file without the endings of its compression and format: `human.v2.fa.gz` -> `human.v2`."""
-    return Path(uncompressed(path)).stem
 
 
 def parse_dbn(text: str, where) -> list[Structure]:

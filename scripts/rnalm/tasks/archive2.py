@@ -15,7 +15,8 @@ from collections import defaultdict
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure.files import from_one, parse_ct, structure, uncompressed
+from rnalm.sequences.names import uncompressed
+from rnalm.structure.files import from_one, parse_ct, structure
 from rnalm.tasks import tables
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import PARTS, Record

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure.files import READERS, Structure, read, uncompressed
+from rnalm.sequences.names import uncompressed
+from rnalm.structure.files import READERS, Structure, read
 from rnalm.tasks import contents, dataset, kinds, splits, structure
 from rnalm.tasks.records import PARTS, Record, check_names, unique
 

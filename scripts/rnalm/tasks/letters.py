@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.compression import open_text
+from rnalm.sequences.names import uncompressed
 from rnalm.sequences.readers import FASTA, read_fasta
-from rnalm.structure.files import uncompressed
 
 TEXT = (".csv", ".tsv", ".txt")
 SEQUENCE = re.compile(r"[ACGTURYKMSWBDHVNIX.-]{6,}", re.IGNORECASE)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.compression import BROKEN, broken, open_text
-from rnalm.structure.files import stem, uncompressed
+from rnalm.sequences.names import stem, uncompressed
 from rnalm.tasks import tables
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record

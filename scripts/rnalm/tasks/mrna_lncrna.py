@@ -18,8 +18,8 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
+from rnalm.sequences.names import stem, uncompressed
 from rnalm.sequences.readers import FASTA, read_fasta
-from rnalm.structure.files import stem, uncompressed
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
 from rnalm.tasks.scores.coding import LONG_NONCODING, MESSENGER

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
+from rnalm.sequences.names import uncompressed
 from rnalm.sequences.readers import read_stockholm
 from rnalm.sequences.stockholm import consensus_pairs, project
-from rnalm.structure.files import Structure, parse_st, read, uncompressed
+from rnalm.structure.files import Structure, parse_st, read
 from rnalm.tasks.archives import texts
 from rnalm.tasks.records import Record
 

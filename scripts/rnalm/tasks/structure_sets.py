@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
+from rnalm.sequences.names import uncompressed
 from rnalm.structure.files import READERS as STRUCTURES
-from rnalm.structure.files import parse_bpseq, uncompressed
+from rnalm.structure.files import parse_bpseq
 from rnalm.tasks.archive2 import LARGEST_MEMBER, family
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import is_protein, normalise
+from rnalm.sequences.names import stem, uncompressed
 from rnalm.sequences.readers import FASTA, read_fasta
 from rnalm.structure.files import READERS as STRUCTURES
-from rnalm.structure.files import from_one, read, stem, structure, uncompressed
+from rnalm.structure.files import from_one, read, structure
 from rnalm.tasks import kinds, tables
 from rnalm.tasks.records import Record
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from rnalm.errors import InputError
 from rnalm.sequences.compression import BROKEN, broken, open_binary, open_text
-from rnalm.structure.files import uncompressed
+from rnalm.sequences.names import uncompressed
 
 SUFFIXES = (".csv", ".tsv")
 MISSING = ["", "NA", "NaN", "nan"]  # how the tables write that there is no value

@@ -12,7 +12,7 @@ from functools import partial
 
 from rnalm.errors import InputError
 from rnalm.sequences.alphabet import normalise
-from rnalm.structure.files import uncompressed
+from rnalm.sequences.names import uncompressed
 from rnalm.tasks import tables
 from rnalm.tasks.records import Record
 
