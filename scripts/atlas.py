@@ -32,17 +32,18 @@ def main():
         chosen = atlas.choose(parts, arguments.seed, arguments.per_family, arguments.max_length)
         trained = LanguageModel.from_directory(arguments.model.parent)
         untrained = trained.untrained(arguments.seed)
-        embedded = atlas.embeddings(trained, untrained, chosen["sequence"].to_list())
         rnas = chosen.select("digest", "length", "family", "type", row=pl.int_range(pl.len()))
         sets, record.notes["left_out"] = rna_types.divide(rnas)
+        embedded = atlas.embeddings(trained, untrained, chosen["sequence"].to_list()) if sets else {}
         points, scores = [], []
-        for name, members in sets.items():
+        # No set at all, and the tables are empty.
+        for name, members in (sets or {"": rnas.clear()}).items():
             rows = members["row"].to_numpy()
             here = {encoder: np.asarray(matrix)[rows] for encoder, matrix in embedded.items()}
             found = atlas.survey(members.drop("row"), here, ("family", "type"), arguments.seed)
             for tables, table in zip((points, scores), found, strict=True):
                 tables.append(table.with_columns(set=pl.lit(name)))
-            record.counts[name] = len(members)
+        record.counts |= {name: len(members) for name, members in sets.items()}
         files = [arguments.manifest.with_name(name) for name in ("atlas.parquet", "scores.csv")]
         record.outputs += [write(pl.concat(parts), path) for parts, path in zip((points, scores), files, strict=True)]
         record.counts["sequences"] = len(chosen)

@@ -5,6 +5,7 @@ same numbers. Batches are packed under a token budget; a sequence's numbers do n
 """
 
 import os
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from rnalm.randomness import key
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.tasks import kinds
+from rnalm.tasks.kinds import pairs
 from rnalm.tasks.records import Record
-from rnalm.tokens.packing import pack, token_budget_batches
+from rnalm.tokens.packing import PackedBatch, pack, token_budget_batches
 from rnalm.training.prediction import predict
 
 TOKENS_PER_BATCH = 4096
@@ -57,19 +59,21 @@ class LanguageModel:
             ModelDirectory({**self.config, "head": head}, self.encoder, model), self.where, self.precision
         )
 
-    @torch.no_grad()
     def hidden_states(self, sequences: list[str]) -> list[np.ndarray]:
         """One fp32 array (tokens, d) per sequence; its nucleotides are at `encoder.tokeniser.nucleotides`."""
-        parts = self._run(self.encoder, sequences, lambda batch, out: batch.split(out.float()))
-        return [part.cpu().numpy() for part in parts]
+        states = [None] * len(sequences)
+        for members, batch, out in self._passes(self.encoder, sequences):
+            for i, part in zip(members, batch.split(out.float()), strict=True):
+                states[i] = part.cpu().numpy()
+        return states
 
     def pair_logits(self, sequences: list[str]) -> list[np.ndarray]:
         """One symmetric fp32 array (L, L) per sequence: the logit that two nucleotides pair."""
-        return [matrix.cpu().numpy() for matrix in self._pair_logits(sequences)]
+        return self._pairs(sequences, lambda i, logits: logits)
 
     def pair_probabilities(self, sequences: list[str]) -> list[np.ndarray]:
         """One symmetric fp32 array (L, L) per sequence: the probability that two nucleotides pair."""
-        return [matrix.sigmoid().cpu().numpy() for matrix in self._pair_logits(sequences)]
+        return self._pairs(sequences, lambda i, logits: pairs.probabilities(logits))
 
     def fold(self, sequences: list[str], decoder: str | None = None) -> list[list[tuple[int, int]]]:
         """Base pairs (i, j), i < j, 0-based, of each sequence, decoded at the model's own threshold.
@@ -84,34 +88,46 @@ class LanguageModel:
         if decoder not in DECODERS:
             raise InputError(self.where, f"asks for the decoder {decoder!r}", f"use one of {', '.join(DECODERS)}")
         clean = [normalise(sequence) for sequence in sequences]
-        matrices = (self.pair_logits if decoder in OF_LOGITS else self.pair_probabilities)(clean)
-        items = zip(matrices, clean, strict=True)
-        return [DECODERS[decoder](matrix, sequence, head["threshold"]) for matrix, sequence in items]
+
+        def decoded(i: int, logits: np.ndarray) -> list[tuple[int, int]]:
+            matrix = logits if decoder in OF_LOGITS else pairs.probabilities(logits)
+            return DECODERS[decoder](matrix, clean[i], head["threshold"])
+
+        return self._pairs(clean, decoded)
 
     def predict(self, sequences: list[str], partners: list[str] | None = None) -> list:
         """What the model's head says of each sequence, or of each with its partner, by the kind of the head.
 
         Base pairs; the logits of classes, (classes,); a number; the probability of every nucleotide, (L,), or of every
         two, (L, L), where the head is one of pairs without a threshold (closeness).
-        InputError for a model without a head.
+        InputError for a model without a head, and for partners where it tells of single nucleotides.
         """
         if self.model is None:
             raise InputError(self.where, "has no head to predict with", "name a fine-tuned model directory")
+        if partners and kinds.of(self.config["head"]) in ("pairs", "positions"):
+            raise InputError(self.where, "predicts nucleotides of one molecule", "give no partners")
         both = zip(sequences, partners or [""] * len(sequences), strict=True)
         records = [Record("", "", normalise(one), None, normalise(other)) for one, other in both]
         return predict(self.model, self.config["head"], records, self.precision)
 
-    def _pair_logits(self, sequences: list[str]) -> list[torch.Tensor]:
+    def _pairs(self, sequences: list[str], kept: Callable[[int, np.ndarray], object]) -> list:
+        """What is `kept` of the (L, L) logits of every sequence, given its number: all would fill the memory."""
         self._pair_head()
         self._check_memory(max(map(len, sequences), default=0))
-        return [matrix.float() for matrix in self._run(self.model, sequences, lambda batch, out: out)]
+        found = [None] * len(sequences)
+        for members, _, out in self._passes(self.model, sequences):
+            for i, logits in zip(members, out, strict=True):
+                found[i] = kept(i, logits.float().cpu().numpy())
+        return found
 
     def _check_memory(self, length: int) -> None:
         """InputError where the pairs of a sequence cannot be in memory: there the system ends a process without a word.
 
-        A GPU says it by itself. At least what goes into a convolution and what comes out of it are there at once, fp32.
+        A GPU says it by itself. At least what goes into a convolution and what comes out of it are there at once, fp32;
+        without convolutions, the logits of all attention heads and a copy.
         """
-        channels = max((part.out_channels for part in self.model.modules() if isinstance(part, nn.Conv2d)), default=1)
+        convolutions = (part.out_channels for part in self.model.modules() if isinstance(part, nn.Conv2d))
+        channels = max(convolutions, default=self.encoder.config.heads)
         needed = 2 * 4 * channels * length**2
         if self.device.type == "cpu" and needed > MEMORY:
             problem = f"has pairs that take {needed / 1e9:,.0f} GB of memory, more than is here"
@@ -126,13 +142,11 @@ class LanguageModel:
         return head
 
     @torch.no_grad()
-    def _run(self, module, sequences: list[str], per_sequence) -> list[torch.Tensor]:
+    def _passes(self, module: nn.Module, sequences: list[str]) -> Iterator[tuple[list[int], PackedBatch, object]]:
+        """(numbers of the sequences, their batch, the module's output) of each forward pass."""
         encoded = [self.encoder.tokeniser.encode(normalise(sequence)) for sequence in sequences]
-        results = [None] * len(encoded)
         for members in token_budget_batches([len(ids) for ids in encoded], TOKENS_PER_BATCH):
             batch = pack([encoded[i] for i in members]).to(self.device)
             with autocast(self.precision, self.device):
                 out = module(batch)
-            for i, result in zip(members, per_sequence(batch, out), strict=True):
-                results[i] = result
-        return results
+            yield members, batch, out

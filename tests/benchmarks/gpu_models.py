@@ -13,6 +13,7 @@ longest, and the same kernels: the best that padding can do.
 """
 
 import argparse
+import contextlib
 import functools
 import gc
 import json
@@ -123,6 +124,18 @@ class Bench:
             self.row(section, case, reason=reason)
             return
         gc.collect()
+        with self.attempt(section, case):
+            self.row(section, case, **self.measured(run, tokens, flops))
+
+    @contextlib.contextmanager
+    def attempt(self, section: str, case: str):
+        """Where what is inside fails, a row that says why: the rest is measured all the same."""
+        try:
+            yield
+        except RuntimeError as error:  # of memory, too
+            self.row(section, case, reason=f"failed: {' '.join(str(error).split())[:200]}")
+
+    def measured(self, run: Callable[[], object], tokens: int, flops: float) -> dict:
         first = self.seconds(run)
         # Once more: what is compiled may be compiled again for what has changed.
         self.seconds(run)
@@ -137,7 +150,7 @@ class Bench:
             facts |= {"tflops": flops / seconds / 1e12, "mfu": flops / seconds / self.numbers["machine"]["flops"]}
         if memory is not None:
             facts |= {"memory_bytes": memory, "memory_per_token": memory / tokens}
-        self.row(section, case, **facts)
+        return facts
 
     def seconds(self, run) -> float:
         synchronize(self.device)
@@ -274,18 +287,21 @@ def measure_packed_and_padded(bench: Bench, packed: Masked) -> None:
 def measure_attention(bench: Bench, packed: Masked) -> None:
     """Every kernel by itself, checked against the one that works everywhere in fp32."""
     heads, channels, count = bench.sizes.heads, bench.sizes.dim // bench.sizes.heads, len(packed.batch.ids)
-    inputs = torch.randn(3, count, heads, channels, device=bench.device, dtype=torch.bfloat16, requires_grad=True)
+    inputs = [
+        torch.randn(count, heads, channels, device=bench.device, dtype=torch.bfloat16, requires_grad=True)
+        for _ in range(3)
+    ]
     gradient = torch.randn_like(inputs[0])
     with torch.no_grad():
-        exact = attention.by_length(*inputs.float(), packed.batch)
+        exact = attention.by_length(*(part.float() for part in inputs), packed.batch)
     work = sum(4 * bench.sizes.dim * length**2 for length in packed.real)
     for kernel in attention.KERNELS:
         for dropout in DROPOUTS:
             case, reason = f"{kernel.__name__}, dropout {dropout}", attention.obstacle(kernel, inputs[0], dropout)
             if not reason and not dropout:
-                with torch.no_grad():
+                with bench.attempt("attention", named := f"{case}, difference to fp32"), torch.no_grad():
                     error = ((kernel(*inputs, packed.batch) - exact).norm() / exact.norm()).item()
-                bench.row("attention", f"{case}, difference to fp32", difference=error)
+                    bench.row("attention", named, difference=error)
 
             def run(kernel=kernel, dropout=dropout):
                 with torch.no_grad():
@@ -316,7 +332,7 @@ def measure_checkpointing(bench: Bench, packed: Masked) -> None:
 
 
 def measure_retention(bench: Bench) -> None:
-    """RNAret's mixing of tokens, in fp32 as always, beside attention of as many heads and channels in bf16."""
+    """RNAret's mixing of tokens, in fp32 as always, beside bf16 attention of as many heads, values as wide as keys."""
     heads, key, value = RETENTION
     for length in bench.sizes.retention:
         batch = PackedBatch(torch.zeros(length, dtype=torch.int64, device=bench.device), (length,))
@@ -371,7 +387,7 @@ def markdown(numbers: dict) -> str:
     memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB, CUDA {machine['cuda']}" if "cuda" in machine else ""
     lines = [
         f"{machine['name']}{memory}, torch {machine['torch']}, {numbers['date']}; a large bf16 matrix product: "
-        f"{machine['flops'] / 1e12:.1f} TFLOP/s; all in {numbers['seconds']:.0f} s.",
+        f"{machine['flops'] / 1e12:.1f} TFLOP/s; all in {numbers.get('seconds', 0):.0f} s.",
     ]
     for section, title in TITLES.items():
         rows = [row for row in numbers["rows"] if row["section"] == section]

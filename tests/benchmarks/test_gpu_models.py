@@ -69,6 +69,24 @@ def test_nothing_is_started_when_the_time_is_up(tmp_path):
     assert sum(row.get("reason") == "not started after 0 s" for row in rows) > 10
 
 
+def test_a_measurement_that_fails_is_a_row_that_says_why(tmp_path, monkeypatch):
+    def fails(q, k, v, batch, dropout=0.0):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    monkeypatch.setattr(gpu_models.attention, "KERNELS", (fails,))
+    monkeypatch.setattr(gpu_models.attention, "obstacle", lambda kernel, q, dropout: None)
+    rows = run(tmp_path)
+    failed = [row["case"] for row in rows if row.get("reason") == "failed: CUDA out of memory. Tried to allocate 2 GiB"]
+    assert [case for case in failed if case.startswith("fails")] == [
+        "fails, dropout 0.0, difference to fp32",
+        "fails, dropout 0.0, forward",
+        "fails, dropout 0.0, forward and backward",
+        "fails, dropout 0.1, forward",
+        "fails, dropout 0.1, forward and backward",
+    ]
+    assert {row["section"] for row in rows} == set(SECTIONS)
+
+
 def test_what_was_measured_before_a_failure_is_kept(tmp_path, monkeypatch):
     def fails(bench, packed):
         raise RuntimeError("CUDA out of memory")

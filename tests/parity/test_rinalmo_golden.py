@@ -10,7 +10,7 @@ from rnalm.models.attention import attention
 from rnalm.models.heads import PairHead
 from rnalm.models.rinalmo import token_dropout
 from rnalm.tokens.packing import from_padded, pack, to_padded
-from rnalm.tokens.rinalmo import MASK, PAD, encode
+from rnalm.tokens.rinalmo import MASK, PAD, TOKENISER
 from small_models import ROOT, close, encoder, weights_by_rule
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
@@ -37,7 +37,7 @@ def head():
 
 
 def ids(index: int) -> np.ndarray:
-    encoded = encode(SEQUENCES[index])
+    encoded = TOKENISER.encode(SEQUENCES[index])
     if index == 2:
         encoded[[3, 7]] = MASK
     return encoded
@@ -99,7 +99,7 @@ def test_padded_batch(model):
 
 
 def test_u_is_t(model):
-    rna, dna = pack([encode("ACGUACGGUUCA")]), pack([encode("acgtACGGTTCA")])
+    rna, dna = pack([TOKENISER.encode("ACGUACGGUUCA")]), pack([TOKENISER.encode("acgtACGGTTCA")])
     assert torch.equal(model(rna), model(dna))
 
 
@@ -158,10 +158,10 @@ def test_structure_head_of_giga():
 
 @pytest.mark.parametrize(("masked", "scale"), [([], 0.88), ([5], 0.96), ([2, 5], 0.88 / (1 - 2 / 12))])
 def test_token_dropout(masked, scale):
-    encoded = encode("ACGTACGTAC")
+    encoded = TOKENISER.encode("ACGTACGTAC")
     encoded[masked] = MASK
     x = torch.randn(12 + 5, 7)
-    scaled = token_dropout(x, pack([encoded, encode("ACG")]))
+    scaled = token_dropout(x, pack([encoded, TOKENISER.encode("ACG")]))
     expected = x * torch.cat((torch.full((12,), scale), torch.full((5,), 0.88)))[:, None]
     expected[masked] = 0
     torch.testing.assert_close(scaled, expected)

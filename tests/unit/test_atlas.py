@@ -52,12 +52,24 @@ def test_families_are_sampled_alike_and_have_their_rna_type(tmp_path):
     assert not atlas.choose(parts, 43, 8, 60).equals(chosen)
 
 
+def test_without_any_type_all_are_one_family(tmp_path):
+    parts = corpus(tmp_path, {None: 20})
+    pl.read_parquet(parts[0]).with_columns(pl.col("rna_type").cast(pl.String)).write_parquet(parts[0])
+    chosen = atlas.choose(parts, seed=42, per_family=8, longest=75)
+    assert len(chosen) == 8 and chosen["family"].unique().to_list() == [atlas.UNTYPED]
+    nothing = atlas.choose(parts, seed=42, per_family=8, longest=15)
+    assert nothing.is_empty() and nothing.columns == chosen.columns
+    points, scores = atlas.survey(nothing, {}, ("family", "type"), 42)
+    assert points.is_empty() and scores.is_empty()
+
+
 def test_a_set_with_fewer_than_two_of_its_types_is_left_out_with_a_word():
-    rnas = pl.DataFrame({"type": ["tRNA", "rRNA", "snRNA", "snoRNA", "snRNA"]})
+    rnas = pl.DataFrame({"type": ["tRNA", "rRNA", "snRNA", "snoRNA", "snRNA", "snRNA"]})
     kept, left_out = rna_types.divide(rnas)
-    assert {name: len(part) for name, part in kept.items()} == {"all": 5, "short": 3}
+    assert {name: len(part) for name, part in kept.items()} == {"all": 6, "short": 4}
     assert left_out == {"long": "of its types the sample has rRNA alone"}
     assert rna_types.divide(rnas[:1])[1].keys() == {"all", "long", "short"}
+    assert rna_types.divide(rnas[:3])[1]["all"] == "the sample has 3 of its RNAs"
 
 
 def test_the_sets_are_those_of_the_paper():

@@ -11,11 +11,12 @@ from rnalm.models import finetuned, registry
 from rnalm.models.directory import FILES, load, save
 from rnalm.models.heads import PairModel
 from rnalm.tokens.packing import pack
-from rnalm.tokens.rinalmo import TOKENS, encode
+from rnalm.tokens.rinalmo import TOKENISER, TOKENS
 from safetensors.torch import load_file
 from small_models import ERNIE_RNA, RNARET, TINY, encoder, transfer_rnas, weights_by_rule
 
 HEAD = {"task": "structure", "width": 8, "blocks": 1, "threshold": 0.17}
+CLASSES = {"kind": "classes", "width": 8, "classes": 3, "activation": "gelu"}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_encoder_round_trip(tmp_path):
     assert registry.describe(loaded.encoder) == registry.describe(saved)
     for name, tensor in saved.state_dict().items():
         assert torch.equal(tensor, loaded.encoder.state_dict()[name]), name
-    batch = pack([encode("ACGTGGNA"), encode("GGG")])
+    batch = pack([TOKENISER.encode("ACGTGGNA"), TOKENISER.encode("GGG")])
     assert torch.equal(saved(batch), loaded.encoder(batch))
     assert not loaded.encoder.training
     assert json.loads((tmp_path / "m/tokenizer.json").read_text())["tokens"] == list(TOKENS)
@@ -51,7 +52,7 @@ def test_round_trip_with_head(tmp_path):
     assert loaded.config["head"] == HEAD
     for name, tensor in saved.state_dict().items():
         assert torch.equal(tensor, loaded.model.state_dict()[name]), name
-    batch = pack([encode("ACGTGGNA")])
+    batch = pack([TOKENISER.encode("ACGTGGNA")])
     assert torch.equal(saved(batch)[0], loaded.model(batch)[0])
 
 
@@ -98,6 +99,10 @@ def test_other_tokens(plain):
         ({"head": {**HEAD, "kind": []}}, r"head of kind \[\] is unknown"),
         ({"head": {**HEAD, "width": -8}}, "does not fit a head of kind 'pairs'"),
         ({"head": {**HEAD, "threshold": None}}, "has the threshold None"),
+        ({"head": {**CLASSES, "labels": ["a", "b"]}}, r"has the labels \['a', 'b'\]; give a list of 3 names"),
+        ({"head": {**CLASSES, "labels": "abc"}}, "give a list of 3 names"),
+        ({"head": {**CLASSES, "labels": [1, 2, 3]}}, "give a list of 3 names"),
+        ({"head": {**CLASSES, "classes": 1, "labels": ["yes"]}}, "give a list of 2 names"),
         ({"head": {"kind": "maps", "maps": [0, 4], "blocks": 1, "dropout": 0}}, "only ERNIE-RNA has attention logits"),
     ],
 )
@@ -136,7 +141,7 @@ def test_hidden_states_through_the_package(plain):
     assert {state.dtype for state in states} == {np.dtype(np.float32)}
     with torch.no_grad():
         for sequence, state in zip(sequences[:5], states, strict=False):
-            alone = model.encoder(pack([encode(sequence)])).cpu().numpy()
+            alone = model.encoder(pack([TOKENISER.encode(sequence)])).cpu().numpy()
             np.testing.assert_allclose(state, alone, atol=1e-5)
     rna = [sequence.replace("T", "u").lower() for sequence in sequences]
     assert all(np.array_equal(a, b) for a, b in zip(states, model.hidden_states(rna), strict=True))

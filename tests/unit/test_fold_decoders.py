@@ -1,6 +1,7 @@
 """`rnalm fold` reads a published structure head by the decoder that it was published with, here stated anew."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from rnalm.models import finetuned
 from rnalm.sequences.alphabet import normalise
 from rnalm.structure.decoders import DECODERS, OF_LOGITS
 from rnalm.structure.files import read
-from rnalm.tokens.rinalmo import encode
+from rnalm.tokens.rinalmo import TOKENISER
 from scipy.optimize import linear_sum_assignment
 from small_models import by_rule, encoder, transfer_rnas
 
@@ -126,7 +127,7 @@ def test_golden_pair_logits_fold_as_published(tmp_path):
     pairs, compared = golden.load("rinalmo"), 0
     for i, sequence in enumerate(pairs["sequences"].tolist()):
         clean = normalise(sequence)
-        if encode(clean).tolist() != pairs[f"ids{i}"].tolist():
+        if TOKENISER.encode(clean).tolist() != pairs[f"ids{i}"].tolist():
             continue  # with masks, or letters that a FASTA file of RNAs does not keep
         (tmp_path / "in.fa").write_text(f">a\n{sequence}\n")
         rnalm_("fold", tmp_path / "model", tmp_path / "in.fa", "-o", tmp_path / "out.dbn")
@@ -159,6 +160,31 @@ def test_a_genome_whose_pairs_are_larger_than_memory_is_refused_before_anything_
     assert len(model.fold(["GGGAAACCC", "A" * 30])) == 2
     with pytest.raises(InputError, match="a sequence of 31 nt"):
         model.fold(["GGGAAACCC", "A" * 31])
+
+
+def test_attention_of_all_heads_counts_where_pairs_are_read_off_it(tmp_path, monkeypatch):
+    imported(tmp_path, published("ernie_rna"), "ernie_rna")
+    model = rnalm.load(tmp_path / "model").zero_shot()
+    monkeypatch.setattr(inference, "MEMORY", 2 * 4 * 6 * 30**2)
+    assert len(model.fold(["GGGAAACCC", "A" * 30])) == 2
+    with pytest.raises(InputError, match="a sequence of 31 nt"):
+        model.fold(["A" * 31])
+
+
+def test_the_pairs_of_one_pass_are_gone_when_the_next_are_there(tmp_path, monkeypatch):
+    imported(tmp_path, published_head("structure") | {"threshold": 0.5}, "rinalmo")
+    decoded, most = [], 0
+
+    def decoder(matrix, sequence, threshold):
+        nonlocal most
+        decoded.append(weakref.ref(matrix))
+        most = max(most, sum(other() is not None for other in decoded))
+        return []
+
+    monkeypatch.setitem(DECODERS, "greedy", decoder)
+    monkeypatch.setattr(inference, "TOKENS_PER_BATCH", 1)
+    rnalm.load(tmp_path / "model").fold([rna.sequence for rna in RNAS])
+    assert len(decoded) == len(RNAS) and most == 1
 
 
 def test_the_names_of_the_command_are_those_of_the_table():

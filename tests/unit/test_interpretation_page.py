@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 from report_fixture import write_stage
-from rnalm.evaluation import interpretation_charts, pair_maps
+from rnalm.evaluation import atlas_page, interpretation_charts, interpretation_page, pair_maps
+from rnalm.evaluation.figures import Figures
+from rnalm.evaluation.page import render
 from rnalm.models.directory import save
 from rnalm.sequences.alphabet import digest
 from rnalm.tasks import records
@@ -122,3 +124,28 @@ def test_the_stage_reads_the_maps_of_every_family_of_models(tmp_path, settings, 
     kinds = kmers.select("rnas", "kind").unique()
     assert ("positions", "codon_in_frame") in kinds.rows()
     assert ("corpus", "codon") in kinds.rows()
+
+
+@pytest.mark.parametrize("length", [40, 600], ids=["no RNA has a type", "none is short enough"])
+def test_a_corpus_without_types_gets_its_sections(tmp_path, length):
+    """Of own sequences nobody says what they are; those of genomes are all long."""
+    letters = ["".join(np.random.default_rng(n).choice(list("ACGT"), length)) for n in range(5)]
+    rows = [{"digest": digest(s), "sequence": s, "length": len(s), "rna_type": None} for s in letters]
+    schema = {"digest": pl.String, "sequence": pl.String, "length": pl.Int32, "rna_type": pl.String}
+    pl.DataFrame(rows, schema=schema).write_parquet(tmp_path / "part-00000.parquet")
+    corpus = write_stage("deduplicate", tmp_path / "manifest.json", [], [tmp_path / "part-00000.parquet"])
+    save(tmp_path / "model", encoder(TINY), "# card")
+    model = write_stage("export", tmp_path / "model/manifest.json", [], [tmp_path / "model/model.safetensors"])
+    for name in ("atlas", "interpret"):
+        command = [sys.executable, ROOT / f"scripts/{name}.py", "--sequences", corpus, "--model", model, "--seed", "42"]
+        command += ["--manifest", tmp_path / name / "manifest.json"]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    figures = Figures()
+    described = atlas_page.sections(tmp_path / "atlas/manifest.json", figures)
+    assert described["groups"] == [] and len(described["left_out"]) == 3
+    interpreted = interpretation_page.sections(tmp_path / "interpret/manifest.json", figures)
+    assert interpreted["sequences"] == (5 if length == 40 else 0)
+    assert len(interpreted["profiles"]) == (2 if length == 40 else 0)
+    for name, sections in (("atlas", described), ("interpretation", interpreted)):
+        assert "<p>" in render(f"{name}.html", figures, {name: sections})

@@ -17,7 +17,7 @@ from rnalm.tokens.loader import (
     shares,
 )
 from rnalm.tokens.packing import pack
-from rnalm.tokens.rinalmo import CLS, EOS, PAD, TOKENISER, encode, mask
+from rnalm.tokens.rinalmo import CLS, EOS, PAD, TOKENISER, mask
 from rnalm.training.pretraining import MaskedLanguageModel
 from small_models import TINY, encoder, transfer_rnas
 
@@ -109,7 +109,7 @@ def test_filler_and_ignored_targets_change_neither_loss_nor_gradients():
         loss.backward()
         return loss.detach(), right, {name: parameter.grad for name, parameter in model.named_parameters()}
 
-    clean = [encode(record.sequence) for record in transfer_rnas()[:5]]
+    clean = [TOKENISER.encode(record.sequence) for record in transfer_rnas()[:5]]
     masked = [mask(ids, row, KEY) for row, ids in enumerate(clean)]
     rounded = pack_masked(clean, masked, PAD)
     real = rounded.targets != IGNORED
@@ -139,7 +139,7 @@ def test_a_process_without_a_sequence_has_gradients_of_zero(rows):
 
 
 def test_a_batch_without_any_selected_token():
-    row = next(row for row in range(1000) if len(mask(encode("ACG"), row, KEY)[1]) == 0)
+    row = next(row for row in range(1000) if len(mask(TOKENISER.encode("ACG"), row, KEY)[1]) == 0)
     rows = pl.DataFrame({"row": [row], "sequence": ["ACG"], "is_fragment": [False]})
     part = prepare(rows, TOKENISER, KEY, 0, 1, 300)
     (micro,) = part.micro_batches

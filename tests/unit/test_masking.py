@@ -10,7 +10,7 @@ from rnalm.models.rinalmo import token_dropout
 from rnalm.randomness import key
 from rnalm.tokens.loader import IGNORED, prepare
 from rnalm.tokens.packing import pack
-from rnalm.tokens.rinalmo import CLS, EOS, MASK, PAD, REPLACEMENTS, TOKENISER, TOKENS, UNKNOWN, encode, mask
+from rnalm.tokens.rinalmo import CLS, EOS, MASK, PAD, REPLACEMENTS, TOKENISER, TOKENS, UNKNOWN, mask
 from small_models import transfer_rnas
 
 KEY = key(42, "mask", 0)
@@ -66,7 +66,7 @@ def test_every_position_alike(many):
 
 def test_a_short_sequence_is_never_masked_whole():
     """Its scale would be infinite: of one nucleotide, which is often masked, `<cls>` and `<eos>` stay."""
-    masked = [mask(encode("A"), row, KEY)[0] for row in range(200)]
+    masked = [mask(TOKENISER.encode("A"), row, KEY)[0] for row in range(200)]
     assert any(MASK in ids for ids in masked)
     batch = pack(masked)
     assert token_dropout(torch.ones(len(batch.ids), 1), batch).isfinite().all()
@@ -78,23 +78,23 @@ def test_special_tokens_are_never_selected():
     assert len(selected) == 0
     assert np.array_equal(masked, ids)
     for row in range(200):
-        _, selected = mask(encode("GGX"), row, KEY)
+        _, selected = mask(TOKENISER.encode("GGX"), row, KEY)
         assert set(selected) <= {1, 2}
 
 
 def test_input_is_left_alone():
-    ids = encode("ACGT" * 50)
+    ids = TOKENISER.encode("ACGT" * 50)
     before = ids.copy()
     mask(ids, 0, KEY)
     assert np.array_equal(ids, before)
 
 
 def test_function_of_key_row_and_position():
-    ids = encode("ACGT" * 100)
+    ids = TOKENISER.encode("ACGT" * 100)
     _, selected = mask(ids, 7, KEY)
     assert np.array_equal(mask(ids, 7, KEY)[1], selected)
     # Other letters, and fewer of them, leave the choice of positions.
-    assert np.array_equal(mask(encode("GGCA" * 100), 7, KEY)[1], selected)
+    assert np.array_equal(mask(TOKENISER.encode("GGCA" * 100), 7, KEY)[1], selected)
     assert np.array_equal(mask(ids[:200], 7, KEY)[1], selected[selected < 200])
     for other in (mask(ids, 8, KEY), mask(ids, 7, key(42, "mask", 1)), mask(ids, 7, key(43, "mask", 0))):
         assert not np.array_equal(other[1], selected)
@@ -128,7 +128,7 @@ def test_same_masks_for_any_number_of_processes_and_batches(world_size, budget):
     rows = pl.DataFrame({"row": range(100, 100 + len(sequences)), "sequence": sequences, "is_fragment": False})
     alone = set()
     for row, sequence in enumerate(sequences, 100):
-        clean = encode(sequence)
+        clean = TOKENISER.encode(sequence)
         masked, selected = mask(clean, row, KEY)
         alone.add((tuple(masked.tolist()), tuple((int(i), int(clean[i])) for i in selected)))
     assert masks_by_sequence(rows, world_size, budget) == alone

@@ -8,7 +8,7 @@ import pytest
 import torch
 from published_weights import rnalm_
 from rnalm.evaluation import perplexity
-from rnalm.models import directory
+from rnalm.models import directory, registry
 from rnalm.randomness import key
 from rnalm.tokens.packing import pack
 from small_models import encoder, ernie_rna, rnaret, transfer_rnas
@@ -74,3 +74,20 @@ def test_the_command(tmp_path, capsys):
     rnalm_("perplexity", tmp_path / "model", tmp_path / "in.fa")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "group,sequences,tokens,loss,perplexity,accuracy" and len(printed) == 2
+
+
+def test_features_predict_no_tokens(tmp_path, capsys):
+    directory.save(tmp_path / "model", registry.build({"family": "kmer"}), "a card")
+    (tmp_path / "in.fa").write_text(">a\nACGU\n")
+    with pytest.raises(SystemExit) as ended:
+        rnalm_("perplexity", tmp_path / "model", tmp_path / "in.fa")
+    assert ended.value.code == 2 and "predicts no tokens" in capsys.readouterr().err
+
+
+def test_labels_are_not_written_over(tmp_path, capsys):
+    directory.save(tmp_path / "model", encoder(), "a card")
+    (tmp_path / "in.fa").write_text(">a\nACGU\n")
+    (labels := tmp_path / "labels.csv").write_text("id,label\na,one\n")
+    with pytest.raises(SystemExit):
+        rnalm_("perplexity", tmp_path / "model", tmp_path / "in.fa", "--label-from", labels, "-o", labels)
+    assert "is the input itself" in capsys.readouterr().err and labels.read_text() == "id,label\na,one\n"

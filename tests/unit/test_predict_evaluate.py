@@ -16,6 +16,8 @@ HEADS = {
     "number": {"kind": "scalar", "width": 8, "blocks": 1, "padded_to": 0, "mean": 5.0, "std": 2.0},
     "positions": {"kind": "positions", "width": 8, "padded_to": 0},
     "pairs": {"kind": "pairs", "width": 8, "blocks": 1, "threshold": 0.1},
+    "viterbi": {"kind": "pairs", "width": 8, "blocks": 1, "threshold": 0.1, "decoder": "viterbi"},
+    "tokens": {"kind": "tokens", "classes": 2},
 }
 FASTA = ">one\nGGCAUUCGCC\n>two some words\nacguacgu\n"
 
@@ -97,6 +99,12 @@ def test_what_cannot_be_predicted_is_one_line(saved, fasta, capsys, tmp_path):
     (partners := fasta.with_name("partners.fa")).write_text(">a\nUUUUUUGG\n")
     error = refused(capsys, "predict", saved("classes"), fasta, "--partners", partners, *out)
     assert "has 1 records" in error and not (tmp_path / "x.csv").exists()
+    partners.write_text(">a\nUUUUUUGG\n>b\nCCCCCC\n")
+    error = refused(capsys, "predict", saved("positions"), fasta, "--partners", partners, *out)
+    assert "give no partners" in error and not (tmp_path / "x.csv").exists()
+    error = refused(capsys, "predict", saved("classes"), fasta, "--partners", partners, "-o", partners)
+    assert "is the input itself" in error and partners.read_text().startswith(">a")
+    assert "head of kind 'tokens'" in refused(capsys, "predict", saved("tokens"), fasta, *out)
 
 
 TASK = {
@@ -149,6 +157,9 @@ def test_a_model_of_another_kind_and_an_unknown_split_are_one_line(saved, tmp_pa
     assert "predicts number, the task needs classes" in refused(capsys, "evaluate", saved("number"), *options)
     error = refused(capsys, "evaluate", saved("classes"), *options, "--split", "fold_3")
     assert "use one of random" in error
+    config = task(tmp_path, task="structure", reader="files", head={"width": 8, "blocks": 1})
+    options = ["--task", config, "--data", data, "-o", tmp_path / "out"]
+    assert "asks for the decoder 'viterbi'" in refused(capsys, "evaluate", saved("viterbi"), *options)
 
 
 def test_the_test_of_given_sets_is_enough(saved, tmp_path, capsys):

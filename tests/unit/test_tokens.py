@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rnalm.tokens.packing import from_padded, pack, to_padded, token_budget_batches
-from rnalm.tokens.rinalmo import REPLACEMENTS, TOKENS, encode, encode_fragment
+from rnalm.tokens.rinalmo import REPLACEMENTS, TOKENISER, TOKENS
 from small_models import TINY, encoder
 
 MODEL = encoder(TINY).requires_grad_(False)
@@ -16,32 +16,32 @@ FEW = settings(max_examples=25, deadline=None)
 
 
 def hidden(sequences: list[str]) -> tuple[torch.Tensor, ...]:
-    batch = pack([encode(sequence) for sequence in sequences])
+    batch = pack([TOKENISER.encode(sequence) for sequence in sequences])
     return batch.split(MODEL(batch))
 
 
 def test_recorded_encoding():
-    assert encode("acgunx-ry").tolist() == [0, 5, 6, 7, 8, 20, 3, 21, 10, 11, 2]
+    assert TOKENISER.encode("acgunx-ry").tolist() == [0, 5, 6, 7, 8, 20, 3, 21, 10, 11, 2]
 
 
 def test_every_letter():
     assert len(TOKENS) == 22
     for letter in string.ascii_letters + "-.*é":
-        token = TOKENS[encode_fragment(letter)[0]]
+        token = TOKENS[TOKENISER.encode_fragment(letter)[0]]
         plain = letter.upper().replace("U", "T")
         assert token == (plain if plain in TOKENS else "<unk>"), letter
     assert [TOKENS[i] for i in REPLACEMENTS] == list("ACGTN")
 
 
 def test_letters_outside_ascii_keep_their_place():
-    assert encode("AéC").tolist() == [0, 5, 3, 6, 2]
+    assert TOKENISER.encode("AéC").tolist() == [0, 5, 3, 6, 2]
 
 
 @FEW
 @given(RNA)
 def test_fragment_has_no_special_tokens(sequence):
-    assert encode(sequence)[1:-1].tolist() == encode_fragment(sequence).tolist()
-    assert len(encode(sequence)) == len(sequence) + 2
+    assert TOKENISER.encode(sequence)[1:-1].tolist() == TOKENISER.encode_fragment(sequence).tolist()
+    assert len(TOKENISER.encode(sequence)) == len(sequence) + 2
 
 
 @FEW
@@ -65,7 +65,7 @@ def test_a_further_sequence_changes_nothing(sequences, further):
 @FEW
 @given(st.lists(RNA, min_size=1, max_size=6))
 def test_positions_start_anew_in_every_sequence(sequences):
-    batch = pack([encode(sequence) for sequence in sequences])
+    batch = pack([TOKENISER.encode(sequence) for sequence in sequences])
     lengths = [len(sequence) + 2 for sequence in sequences]
     assert batch.positions.tolist() == [position for length in lengths for position in range(length)]
     assert batch.cu_seqlens.tolist() == [0, *np.cumsum(lengths)]

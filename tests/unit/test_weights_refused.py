@@ -11,7 +11,7 @@ from rnalm.errors import InputError
 from rnalm.models import directory, finetuned, registry
 from rnalm.models.exchange import transfer
 from safetensors.torch import load_file, save_file
-from small_models import ERNIE_RNA, GOLDEN, RNARET
+from small_models import ERNIE_RNA, GOLDEN, RNARET, TINY
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
@@ -100,6 +100,20 @@ def test_tensors_of_rnaret_without_their_dimensions(tmp_path, capsys, name):
     refused(capsys, tmp_path / "bad.pt", "rnaret", f"a tensor {name} of the shape ()", heads=4)
 
 
+@pytest.mark.parametrize("name", ["{}", "{", "{0.__class__}", "{:>2000000000}"])
+def test_a_name_that_could_be_a_pattern(tmp_path, capsys, name):
+    torch.save(published("ernie_rna") | {f"encoder.twod_proj.{name}.weight": torch.ones(1)}, tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", "ernie-rna", f"has unknown entries encoder.twod_proj.{name}.weight")
+
+
+@pytest.mark.parametrize("layout", ["rinalmo", "ernie-rna", "rnaret"])
+def test_a_file_that_holds_itself(tmp_path, capsys, layout):
+    content = {}
+    content["model"] = content
+    torch.save(content, tmp_path / "bad.pt")
+    refused(capsys, tmp_path / "bad.pt", layout, "bad.pt", heads=6)
+
+
 @pytest.mark.parametrize("layout", ["ernie-rna", "rnaret", "multimolecule"])
 def test_a_rinalmo_by_another_layout(tmp_path, capsys, layout):
     torch.save(published("rinalmo"), tmp_path / "bad.pt")
@@ -116,6 +130,7 @@ def test_another_decay(tmp_path, capsys):
     [
         ({"vocab_size": 26}, "vocab_size 26"),
         ({"model_type": "bert"}, "model_type 'bert'"),
+        ({"model_type": []}, "model_type []"),
         ({"position_embedding_type": "absolute"}, "position_embedding_type 'absolute'"),
         ({"hidden_size": None}, "hidden_size"),
         ({"num_attention_heads": 0}, "num_attention_heads"),
@@ -134,6 +149,40 @@ def test_another_multimolecule(tmp_path, capsys, change, expected):
     for broken in ("{", "[1]", "3"):
         config.write_text(broken)
         refused(capsys, tmp_path / "theirs", "multimolecule", "config.json")
+
+
+@pytest.mark.parametrize(
+    "noted", [None, "x", {"head": "pairs"}, {"head": {"kind": "classes"}}, {"head": {"kind": "zero_shot"}}]
+)
+def test_a_note_of_others_about_the_head_is_not_believed(tmp_path, noted):
+    first = imported(tmp_path, published_head("structure"), "rinalmo")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    config = tmp_path / "theirs" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"rnalm": noted}))
+    rnalm_("import-weights", tmp_path / "theirs", "--from", "multimolecule", "--out", tmp_path / "again")
+    assert directory.load(tmp_path / "again").config["head"] == first.config["head"] | {"threshold": 0.5}
+
+
+def test_a_torch_file_of_multimolecule_with_numbers_for_names(tmp_path, capsys):
+    imported(tmp_path, published("rinalmo"), "rinalmo")
+    rnalm_("export-weights", tmp_path / "model", "--to", "multimolecule", "--out", tmp_path / "theirs")
+    torch.save({3: torch.ones(1)}, tmp_path / "theirs" / "bad.bin")
+    refused(capsys, tmp_path / "theirs" / "bad.bin", "multimolecule", "lacks the tensors")
+
+
+@pytest.mark.parametrize("layout", ["rinalmo", "multimolecule"])
+def test_a_setting_that_a_layout_has_no_place_for(tmp_path, capsys, layout):
+    directory.save(tmp_path / "ours", registry.build({**TINY, "rotary_base": 1000.0}), "# card")
+    with pytest.raises(SystemExit):
+        rnalm_("export-weights", tmp_path / "ours", "--to", layout, "--out", tmp_path / "theirs")
+    assert "has no place for rotary_base 1000.0 of this model" in capsys.readouterr().err
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_a_checkpoint_that_may_not_be_read(tmp_path, capsys, monkeypatch):
+    torch.save(published("rinalmo"), tmp_path / "bad.pt")
+    monkeypatch.setattr(transfer.os, "access", lambda file, mode: False)
+    refused(capsys, tmp_path / "bad.pt", "rinalmo", "bad.pt: cannot be read; change its permissions")
 
 
 def test_tensors_of_multimolecule_that_do_not_fit(tmp_path, capsys):

@@ -7,7 +7,7 @@ from rnalm.models import directory, finetuned, registry
 from rnalm.models.exchange import multimolecule
 from rnalm.tokens.packing import pack
 from safetensors.torch import load_file
-from small_models import TINY, encoder
+from small_models import ERNIE_RNA, TINY, encoder
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
@@ -90,3 +90,29 @@ def test_a_trained_model_of_ours(tmp_path):
         assert again.config["head"]["threshold"] == 0.21
         batch = pack([model.encoder.tokeniser.encode(SEQUENCE)])
         assert torch.equal(again.model(batch)[0], model.eval()(batch)[0])
+
+
+def test_the_scale_of_a_model_of_ours(tmp_path):
+    """Mean and deviation as training computes them, which single precision does not hold."""
+    scale = {"mean": 5.1234567890123, "std": 1.0000000000000002}
+    head = {"task": "load", "kind": "scalar", "width": 8, "blocks": 1, "padded_to": 102, **scale}
+    model = finetuned.build(encoder(TINY), head)
+    directory.save(tmp_path / "ours", model.encoder, "# card", model, head)
+    rnalm_("export-weights", tmp_path / "ours", "--to", "rinalmo", "--out", tmp_path / "ours.pt")
+    rnalm_("import-weights", tmp_path / "ours.pt", "--from", "rinalmo", "--out", tmp_path / "again", "--heads", 4)
+    again = directory.load(tmp_path / "again").config["head"]
+    assert {name: again[name] for name in scale} == scale
+
+
+def test_tied_tensors_become_two(tmp_path):
+    state = published("rinalmo")
+    state["lm_mask_head.linear2.weight"] = state["embedding.weight"]
+    again = imported(tmp_path, state, "rinalmo").encoder.state_dict()
+    assert torch.equal(again["lm_mask_head.linear2.weight"], state["embedding.weight"])
+    assert torch.equal(again["embedding.weight"], state["embedding.weight"])
+
+
+@pytest.mark.parametrize("layout", ["ernie-rna", "multimolecule"])
+def test_how_masks_are_read_is_no_matter_of_weights(tmp_path, layout):
+    directory.save(tmp_path / "ours", registry.build({**ERNIE_RNA, "mask_pairs": False}), "# card")
+    rnalm_("export-weights", tmp_path / "ours", "--to", layout, "--out", tmp_path / "theirs")

@@ -21,15 +21,17 @@ def add(command) -> None:
 
 def run(arguments) -> None:
     records = read_rnas(arguments.fasta)
-    check_output(arguments.output, arguments.fasta)
+    check_output(arguments.output, arguments.fasta, *filter(None, [label_file(arguments.label_from)]))
     labels = labels_of(records, arguments.label_from, arguments.fasta)
-    from rnalm.evaluation import atlas, atlas_page, page
+    from rnalm.evaluation import atlas, atlas_page, page, rna_types
     from rnalm.evaluation.figures import Figures
     from rnalm.inference import LanguageModel
 
-    if len(records) < atlas.FEWEST or len(set(labels)) < 2:
+    if len(records) < rna_types.FEWEST_RNAS or len(set(labels)) < 2:
         problem = f"has {len(records)} records with {len(set(labels))} labels between them"
-        raise InputError(arguments.fasta, problem, f"give {atlas.FEWEST} records or more, of two labels or more")
+        raise InputError(
+            arguments.fasta, problem, f"give {rna_types.FEWEST_RNAS} records or more, of two labels or more"
+        )
     sequences = [normalise(record.sequence) for record in records]
     trained = LanguageModel.from_directory(arguments.model)
     embedded = atlas.embeddings(trained, trained.untrained(arguments.seed), sequences)
@@ -41,6 +43,11 @@ def run(arguments) -> None:
     sections = {"atlas": described, "source": arguments.fasta.name, "model": arguments.model}
     with writing(arguments.output):
         write_text(arguments.output, page.render("own_atlas.html", figures, sections))
+
+
+def label_file(label_from: str | None) -> Path | None:
+    """The file that labels stand in, if they stand in one of their own."""
+    return None if label_from in (None, "header") else Path(label_from)
 
 
 def labels_of(records: list, label_from: str, fasta: Path) -> list[str]:

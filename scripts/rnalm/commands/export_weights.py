@@ -20,5 +20,6 @@ def run(arguments) -> None:
     from rnalm.models.directory import load
     from rnalm.models.exchange.transfer import export_weights
 
+    loaded = load(arguments.model)
     with writing(arguments.out):
-        export_weights(load(arguments.model), arguments.layout, arguments.out)
+        export_weights(loaded, arguments.layout, arguments.out)

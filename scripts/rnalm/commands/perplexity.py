@@ -7,7 +7,7 @@ Masked as the model's family pre-trains. Columns: sequences, selected tokens, th
 import sys
 from pathlib import Path
 
-from rnalm.commands.atlas import labels_of
+from rnalm.commands.atlas import label_file, labels_of
 from rnalm.commands.rnas import check_output, read_rnas, writing
 from rnalm.files import write_text
 from rnalm.sequences.alphabet import normalise
@@ -25,7 +25,7 @@ def add(command) -> None:
 def run(arguments) -> None:
     records = read_rnas(arguments.fasta)
     if arguments.output:
-        check_output(arguments.output, arguments.fasta)
+        check_output(arguments.output, arguments.fasta, *filter(None, [label_file(arguments.label_from)]))
     from rnalm.evaluation import perplexity
     from rnalm.inference import LanguageModel
 

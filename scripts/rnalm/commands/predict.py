@@ -25,7 +25,7 @@ def run(arguments) -> None:
     if partners is not None and len(partners) != len(records):
         problem = f"has {len(partners)} records, {arguments.fasta} has {len(records)}"
         raise InputError(arguments.partners, problem, "give a partner for each, in the same order")
-    check_output(arguments.output, arguments.fasta)
+    check_output(arguments.output, *filter(None, (arguments.fasta, arguments.partners)))
     import polars as pl
 
     from rnalm.inference import LanguageModel

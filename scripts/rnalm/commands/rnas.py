@@ -33,10 +33,10 @@ def writing(path: Path):
         raise InputError(path, f"cannot be written ({error.strerror})", "name another output file") from error
 
 
-def check_output(path: Path, source: Path) -> None:
-    """InputError if `path` cannot become a file, or is the input, before anything is computed; makes its folder."""
+def check_output(path: Path, *sources: Path) -> None:
+    """InputError if `path` cannot become a file, or is an input, before anything is computed; makes its folder."""
     with writing(path):
-        if path.exists() and path.samefile(source):
+        if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
             raise InputError(path, "is the input itself", "name another output file")
         if path.exists() and not path.is_file():
             raise InputError(path, "is a folder or a device", "name an output file")

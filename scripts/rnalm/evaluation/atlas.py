@@ -27,16 +27,19 @@ SCORES = {
 COUNTED = KmerTokeniser(5)
 PERPLEXITY = 30  # t-SNE
 NEIGHBOURS, SPACING = 15, 0.1  # UMAP
-FEWEST = 4  # points of which t-SNE makes a plane
+UNTYPED = "unknown"
 
 
 def choose(parts, seed: int, per_family: int, longest: int) -> pl.DataFrame:
     """Up to `per_family` sequences of every family that the corpus names, of at most `longest` nt.
 
-    Columns: digest, sequence, length, family (as the corpus names it), type (`rna_types`).
+    Where it names none, all are one, UNTYPED. Columns: digest, sequence, length, family (as the corpus names it), type
+    (`rna_types`).
     """
-    known = pl.scan_parquet(parts).filter(pl.col("rna_type").is_not_null(), pl.col("length") <= longest)
-    table = known.select("digest", "length", family="rna_type").collect()
+    short = pl.scan_parquet(parts).filter(pl.col("length") <= longest)
+    table = short.select("digest", "length", family="rna_type").drop_nulls("family").collect()
+    if table.is_empty():
+        table = short.select("digest", "length", family=pl.lit(UNTYPED)).collect()
     order = pl.Series("order", bits(key(seed, "atlas"), digest_counters(table["digest"])))
     chosen = table.with_columns(order).sort("order").group_by("family", maintain_order=True).head(per_family)
     sequences = pl.scan_parquet(parts).select("digest", "sequence")
@@ -104,9 +107,9 @@ def survey(rnas: pl.DataFrame, embeddings: dict[str, np.ndarray], labels, seed: 
 
     rnas: a row per RNA, with a column for each of `labels`; embeddings: {encoder: (RNAs, d)}.
     Returns (points: the columns of rnas, encoder, plane, x, y; scores: label, encoder, space, metric, value, n,
-    classes), where a space is the embedding or a plane.
+    classes), where a space is the embedding or a plane. Both are empty without encoders.
     """
-    points, found = [], []
+    points, found = [pl.DataFrame(schema={**rnas.schema, **PLACE})], []
     for encoder, matrix in embeddings.items():
         spaces = {"embedding": matrix}
         for plane, project in planes().items():
@@ -122,6 +125,7 @@ def survey(rnas: pl.DataFrame, embeddings: dict[str, np.ndarray], labels, seed: 
     return pl.concat(points), pl.DataFrame(found, schema=SCHEMA)
 
 
+PLACE = {"encoder": pl.String, "plane": pl.String, "x": pl.Float32, "y": pl.Float32}
 SCHEMA = {
     **dict.fromkeys(("label", "encoder", "space", "metric"), pl.String),
     **{"value": pl.Float64, "n": pl.Int64, "classes": pl.Int64},

@@ -74,7 +74,12 @@ def contacts(row: dict) -> dict:
 
 
 def curves(profiles: pl.DataFrame, figures: Figures) -> list[dict]:
-    """The first row by position, and the column means, over those of an even map, by relative position."""
+    """The first row by position, and the column means, over those of an even map, by relative position.
+
+    None without RNAs.
+    """
+    if profiles.is_empty():
+        return []
     rows = [np.array(row) for row in profiles["first_row"]]
     first = interpretation.mean_over_samples(rows)
     relative = np.mean([binned(np.array(row)) for row in profiles["column_means"]], axis=0)

@@ -9,8 +9,8 @@ from rnalm.tasks import records
 def with_profiles(encoder, sample: pl.DataFrame) -> pl.DataFrame:
     """RNAs of the corpus with the first row and the column means of their maps."""
     rows = [pair_maps.profile(encoder, sequence) for sequence in sample["sequence"]]
-    columns = zip(("first_row", "column_means"), zip(*rows, strict=True), strict=True)
-    return sample.with_columns(pl.Series(name, values, dtype=pl.List(pl.Float32)) for name, values in columns)
+    columns = {"first_row": [first for first, _ in rows], "column_means": [means for _, means in rows]}
+    return sample.with_columns(pl.Series(name, values, dtype=pl.List(pl.Float32)) for name, values in columns.items())
 
 
 def kmers(encoders: dict, rnas: list, name: str) -> pl.DataFrame:

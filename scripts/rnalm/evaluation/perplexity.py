@@ -11,7 +11,9 @@ import polars as pl
 import torch
 import torch.nn.functional as F
 
+from rnalm.errors import InputError
 from rnalm.models.encoder import Encoder
+from rnalm.models.features import Features
 from rnalm.randomness import key
 from rnalm.tokens.packing import pack, token_budget_batches
 
@@ -21,7 +23,12 @@ EVERY = "all"
 
 @torch.no_grad()
 def survey(encoder: Encoder, sequences: list[str], seed: int) -> pl.DataFrame:
-    """A row per normalised sequence, in order: `tokens` selected, their summed `loss` in nats, how many `right`."""
+    """A row per normalised sequence, in order: `tokens` selected, their summed `loss` in nats, how many `right`.
+
+    InputError for an encoder that predicts no tokens.
+    """
+    if isinstance(encoder, Features):
+        raise InputError("the model", "has features as inputs and predicts no tokens", "name a language model")
     device, masks = next(encoder.parameters()).device, key(seed, "perplexity", "mask")
     encoded = [encoder.tokeniser.encode(sequence) for sequence in sequences]
     rows = [None] * len(encoded)

@@ -18,6 +18,7 @@ SHORT = ("piRNA", "snRNA", "siRNA", "miRNA", "snoRNA")
 # Of a set that names its types: those; None: every type.
 SETS = {"all": None, "long": LONG, "short": SHORT}
 FEWEST_TYPES = 2
+FEWEST_RNAS = 4  # of which t-SNE makes a plane
 
 
 def types(families):
@@ -28,7 +29,7 @@ def types(families):
 def divide(rnas: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
     """RNAs with their `type` -> ({set: its RNAs}, {set: why it is left out}).
 
-    A set of a single type cannot be told apart, and is left out.
+    A set of a single type cannot be told apart, and one of few RNAs not laid out: they are left out.
     """
     kept, left_out = {}, {}
     for name, members in SETS.items():
@@ -37,6 +38,8 @@ def divide(rnas: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], dict[str, str]]
         if len(found) < FEWEST_TYPES:
             there = f"{found[0]} alone" if found else "none"
             left_out[name] = f"of its types the sample has {there}"
+        elif len(chosen) < FEWEST_RNAS:
+            left_out[name] = f"the sample has {len(chosen)} of its RNAs"
         else:
             kept[name] = chosen
     return kept, left_out

@@ -1,4 +1,5 @@
-"""Golden input/output pairs: numbers that the authors' own code gives on small models whose weights follow a rule.
+"""Golden input/output pairs: what the authors' own code (of ERNIE-RNA a port of it) gives on small models whose
+weights follow a rule.
 
 For tests of this and of other implementations; README.md beside this file says what made them, the rules of the
 weights, and what every array is.

@@ -200,9 +200,15 @@ class RnalmForTokenClassification(RnalmPreTrainedModel):
 
 
 def headed(config: RnalmConfig, new: dict) -> dict:
-    """The head of the model directory if it is of the new one's kind, otherwise the new one; a class for each label."""
+    """The head of the model directory if it is of the new one's kind, otherwise the new one; a class for each label.
+
+    Names of other classes than these do not stay.
+    """
     given = config.head or {}
-    return (given if given.get("kind") == new["kind"] else new) | {"classes": config.num_labels}
+    head = given if given.get("kind") == new["kind"] else new
+    if head.get("classes") != config.num_labels:
+        head = {key: value for key, value in head.items() if key != "labels"}
+    return head | {"classes": config.num_labels}
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor | None, keep: torch.Tensor) -> torch.Tensor | None:

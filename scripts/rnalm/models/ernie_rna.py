@@ -129,6 +129,13 @@ class ErnieRna(nn.Module):
                 per_layer.append(matrix)
         return maps
 
+    def last_logits(self, batch: PackedBatch, scores: torch.Tensor | None = None) -> list[torch.Tensor]:
+        """Per sequence: (heads, T, T) logits after the last layer, the last of `logit_maps` without the others."""
+        x, pairs = self.embed(batch), self.pair_logits(batch, scores, carried=max(batch.lengths))
+        for layer in self.layers:
+            x = layer(x, pairs)
+        return pairs.matrices()
+
     def attention_maps(self, batch: PackedBatch) -> list[list[torch.Tensor]]:
         """Per sequence, per layer: (heads, T, T) attention weights."""
         return [[logits.softmax(dim=-1) for logits in levels[1:]] for levels in self.logit_maps(batch)]

@@ -88,8 +88,8 @@ class MapModel(nn.Module):
     def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
         """PackedBatch of whole sequences -> one (L, L) logit matrix per sequence of L nucleotides."""
         inside = self.encoder.tokeniser.nucleotides
-        levels = self.encoder.logit_maps(batch, self.scores())
-        return [self.head(maps[-1][self.maps, inside, inside]) for maps in levels]
+        logits = self.encoder.last_logits(batch, self.scores())
+        return [self.head(maps[self.maps, inside, inside]) for maps in logits]
 
 
 class ZeroShotModel(nn.Module):
@@ -112,7 +112,7 @@ class ZeroShotModel(nn.Module):
     def forward(self, batch: PackedBatch) -> list[torch.Tensor]:
         """PackedBatch of whole sequences -> one (L, L) symmetric logit matrix per sequence of L nucleotides."""
         inside = self.encoder.tokeniser.nucleotides
-        maps = (levels[-1][self.map, inside, inside] for levels in self.encoder.logit_maps(batch, self.scores()))
+        maps = [logits[self.map, inside, inside] for logits in self.encoder.last_logits(batch, self.scores())]
         return [(logits + logits.T) / 2 for logits in maps]
 
 

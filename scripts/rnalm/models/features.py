@@ -1,6 +1,7 @@
 """Encoders that learn nothing: one-hot nucleotides and k-mers, what a language model has to beat.
 
-They have the interface of the others, so that every head and the one fine-tuning loop run on them. A token is the
+Every head of sequences, tokens and pairs and the one fine-tuning loop run on them as on the others; they have no layers
+to look into and predict no tokens. A token is the
 one-hot of the k-mer centred on its nucleotide (RNAret's tokens, `tokens.kmer`): a head of tokens or pairs sees k // 2
 neighbours on either side of it, and the mean of all tokens is the k-mer spectrum.
 No token stands for the sequence: heads of sequences must pool by `mean`.

@@ -26,7 +26,7 @@ ABOUT = {"kind", "task", "decoder", "threshold", "labels"}
 def build(encoder: Encoder, head: dict, where="head", remedy: str = "copy config.json again") -> nn.Module:
     """The encoder with the head that a model directory's config describes; without `kind` it is one of pairs.
 
-    InputError for an unknown kind or size, or a threshold that is no number.
+    InputError for an unknown kind or size, a threshold that is no number, or labels that are not those of its classes.
     """
     if not isinstance(head, dict):
         raise InputError(where, f"has the head {head!r}", remedy)
@@ -36,9 +36,18 @@ def build(encoder: Encoder, head: dict, where="head", remedy: str = "copy config
     if not isinstance(head.get("threshold", 0.0), int | float):
         raise InputError(where, f"has the threshold {head['threshold']!r}", "give a number")
     try:
-        return KINDS[kind](encoder, **sizes(head))
+        model = KINDS[kind](encoder, **sizes(head))
     except (TypeError, ValueError, KeyError, RuntimeError) as error:  # the last is torch's for negative sizes
         raise InputError(where, f"does not fit a head of kind {kind!r}: {error}", remedy) from None
+    if kind == "classes" and "labels" in head and not named(head["labels"], head["classes"]):
+        problem = f"has the labels {head['labels']!r}"
+        raise InputError(where, problem, f"give a list of {max(2, head['classes'])} names")
+    return model
+
+
+def named(labels, classes: int) -> bool:
+    """Whether labels are a name for each class; a yes or no has one logit and two names."""
+    return isinstance(labels, list) and all(isinstance(one, str) for one in labels) and len(labels) == max(2, classes)
 
 
 def sizes(head: dict) -> dict:

@@ -5,6 +5,8 @@ import re
 
 def rename(name: str, table: dict[str, str]) -> str:
     """Our tensor's name, such as `layers.3.fc1.weight`, as the table has it; KeyError if its module is not there."""
+    if "{" in name or "}" in name:  # it would be read as a place of the table
+        raise KeyError(name)
     numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
     module = re.sub(r"(?<=\.)\d+(?=\.)", "{}", name)
     rest = []

@@ -1,4 +1,4 @@
-"""Packed batches: sequences end to end in one stream, no pad token anywhere.
+"""Packed batches: sequences end to end in one stream, none padded to the length of another.
 
 A model sees `(tokens,)` ids and the places where sequences begin; padded tensors exist only at
 the boundary to libraries that want them (`from_padded`, `to_padded`).
@@ -59,7 +59,7 @@ def pack(encoded: list[np.ndarray], selected: np.ndarray | None = None) -> Packe
 
 
 def from_padded(ids: torch.Tensor, keep: torch.Tensor) -> PackedBatch:
-    """(batch, T) ids and a (batch, T) mask, True at real tokens (a prefix of each row) -> PackedBatch."""
+    """(batch, T) ids and a (batch, T) mask, True at real tokens -> PackedBatch."""
     return PackedBatch(ids[keep], tuple(keep.sum(dim=1).tolist()))
 
 

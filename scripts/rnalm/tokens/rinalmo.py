@@ -33,4 +33,3 @@ def mask(ids: np.ndarray, row: int, key: np.uint64) -> tuple[np.ndarray, np.ndar
 
 
 TOKENISER = LetterTokeniser(TOKENS, "T", mask)
-encode, encode_fragment = TOKENISER.encode, TOKENISER.encode_fragment

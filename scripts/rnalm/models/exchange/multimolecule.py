@@ -21,7 +21,7 @@ from rnalm.files import read_json, write_json, write_text
 from rnalm.models import ernie_rna, finetuned, registry
 from rnalm.models.directory import ModelDirectory
 from rnalm.models.exchange import pickles
-from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, refuse
+from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, flat, refuse
 from rnalm.models.names import rename
 from rnalm.tokens.tokeniser import Tokeniser
 
@@ -151,12 +151,12 @@ def read(path, heads: int | None) -> Weights:
     folder, file = (path, path / "model.safetensors") if path.is_dir() else (path.parent, path)
     config = read_config(folder / "config.json")
     by_type = {family.model_type: (name, family) for name, family in FAMILIES.items()}
-    if config.get("model_type") not in by_type:
+    if config.get("model_type") not in tuple(by_type):
         problem = f"has model_type {config.get('model_type')!r}"
         raise InputError(folder / "config.json", problem, f"only {' and '.join(by_type)} can be imported")
     name, family = by_type[config["model_type"]]
     settings = read_settings(name, family, config, folder / "config.json")
-    tensors = {name: t for name, t in pickles.read(file).items() if not name.startswith(IGNORED)}
+    tensors = {name: t for name, t in flat(pickles.read(file)).items() if not name.startswith(IGNORED)}
     extra = pickles.read(folder / EXTRA) if (folder / EXTRA).is_file() else {}
 
     with torch.device("meta"):
@@ -173,12 +173,19 @@ def read(path, heads: int | None) -> Weights:
             raise InputError(file, f"has a {parts[0]} that does not fit: {error}", "copy it again") from None
     head, head_tensors = None, {}
     if any(name.startswith("ss_head.") for name in tensors):
-        head = config.get("rnalm", {}).get("head") or family.head
+        head = kept_head(config, family)
         names = {named(own, family.head_names)[0]: own for own in head_state(encoder, head, folder)}
         head_tensors = {names.get(theirs, theirs): tensor for theirs, tensor in tensors.items()}
     else:
         refuse(file, "has unknown entries", tensors)
     return Weights(settings, ours, head, head_tensors)
+
+
+def kept_head(config: dict, family: Family) -> dict:
+    """The head that `write` noted, if it did and it is of the form that they have; else the one they have."""
+    noted = config.get("rnalm")
+    head = noted.get("head") if isinstance(noted, dict) else None
+    return head if isinstance(head, dict) and described(head) == described(family.head) else family.head
 
 
 def read_config(path: Path) -> dict:

@@ -86,5 +86,11 @@ def write(loaded: ModelDirectory, path) -> None:
     if kind == "pairs":
         state["threshold"] = head["threshold"]
     if kind == "scalar":
-        state |= {f"scaler._{name}": torch.tensor([head[name]]) for name in ("mean", "std")}
+        state |= {f"scaler._{name}": one(head[name]) for name in ("mean", "std")}
     pickles.write(state, path)
+
+
+def one(value: float) -> torch.Tensor:
+    """(1,) in fp32, as the authors have it, unless that would be another number."""
+    single = torch.tensor([value])
+    return single if single.item() == value else torch.tensor([value], dtype=torch.float64)

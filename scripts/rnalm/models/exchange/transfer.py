@@ -1,13 +1,14 @@
 """Import and export of weights by the name of a layout."""
 
 import csv
+import os
 from pathlib import Path
 
 import torch
 
 from rnalm.errors import InputError
 from rnalm.files import atomic, atomic_directory, sha256
-from rnalm.models import directory
+from rnalm.models import directory, registry
 from rnalm.models.exchange import ernie_rna, multimolecule, rinalmo, rnaret
 from rnalm.models.exchange.weights import ENCODER_ALONE, Weights, fit
 
@@ -15,6 +16,8 @@ FILES = {"rinalmo": rinalmo, "ernie-rna": ernie_rna, "rnaret": rnaret}
 LAYOUTS = FILES | {"multimolecule": multimolecule}
 # Published files: name, family, what it is, SHA-256 where known, address.
 PUBLISHED = Path(__file__).with_name("published.csv")
+# Settings that no weights depend on: of training, and how a `<mask>` is read, of which the authors have two ways.
+FREE = ("dropout", "attention_dropout", "activation_dropout", "mask_pairs")
 
 CARD = """# {file}, imported
 
@@ -44,6 +47,8 @@ def import_weights(path, layout: str, out, heads: int | None = None) -> list[Pat
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.is_file():
         raise InputError(file, "is no file", "name a checkpoint file")
+    if not os.access(file, os.R_OK):
+        raise InputError(file, "cannot be read", "change its permissions")
     total = sha256(file)
     checked = check(file, total)
     weights = LAYOUTS[layout].read(path, heads)
@@ -80,7 +85,7 @@ def export_weights(loaded: directory.ModelDirectory, layout: str, out) -> None:
     """A loaded model directory -> a checkpoint file, or a directory for `multimolecule`.
 
     What was written is read again and compared bit by bit before it gets its name. InputError for another family, or a
-    head that the layout cannot hold.
+    head or a setting that the layout cannot hold.
     """
     out, family = Path(out), loaded.config["model"]["family"]
     if out.exists():
@@ -106,6 +111,8 @@ def compare(loaded: directory.ModelDirectory, weights: Weights, layout: str) -> 
     lost = [name for ours, again in pairs for name in ours if not torch.equal(ours[name].cpu(), again[name])]
     head, back = (entry or {} for entry in (loaded.config["head"], weights.head))
     lost += [key for key in head if key not in ("kind", "task") and head[key] != back.get(key)]
+    settings, read = registry.describe(loaded.encoder), registry.describe(encoder)
+    lost += [f"{key} {settings[key]}" for key in settings if key not in FREE and settings[key] != read[key]]
     if lost:
         problem = f"has no place for {', '.join(lost[:3])} of this model"
         raise InputError(f"--to {layout}", problem, ENCODER_ALONE)

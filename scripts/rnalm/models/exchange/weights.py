@@ -12,6 +12,7 @@ from rnalm.models import finetuned, registry
 from rnalm.models.encoder import Encoder
 
 WRAPPERS = ("model", "state_dict")
+DEPTH = 4  # of wrappers in wrappers
 SHOWN = 3
 ENCODER_ALONE = "export its encoder alone, which docs/transformers.md says how to save"
 WHOLE = "give the whole checkpoint, and --from as it was published"
@@ -32,8 +33,9 @@ class Weights:
 
 def flat(content: dict) -> dict:
     """The innermost state dict of a checkpoint, without the `module.` that data parallelism puts before names."""
-    while inner := [content[key] for key in WRAPPERS if isinstance(content.get(key), dict)]:
-        content = inner[0]
+    # A pickle can hold itself: without an end to it.
+    for _ in range(DEPTH):
+        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
     return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
@@ -106,7 +108,17 @@ def _load(module: nn.Module, tensors: dict, where) -> None:
     refuse(where, "has tensors of another kind:", strange)
     fp32 = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     refuse(where, "has numbers that are not finite in", {name for name in fp32 if not fp32[name].isfinite().all()})
-    module.load_state_dict(fp32, assign=True)
+    module.load_state_dict(apart(fp32), assign=True)
+
+
+def apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors, those that share memory with one before them copied: tied ones cannot be saved."""
+    seen, copies = set(), {}
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        copies[name] = tensor.clone() if memory in seen else tensor
+        seen.add(memory)
+    return copies
 
 
 def alike(tensor: torch.Tensor, expected: torch.Tensor) -> bool:

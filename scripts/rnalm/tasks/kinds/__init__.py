@@ -19,6 +19,7 @@ know a task only through them:
 from types import ModuleType
 
 from rnalm.errors import InputError
+from rnalm.structure.decoders import DECODERS
 from rnalm.tasks.kinds import classes, number, pairs, positions
 from rnalm.tasks.records import Record
 
@@ -27,7 +28,7 @@ OF_HEADS = {
     **dict.fromkeys(("pairs", "plain_pairs", "maps", "zero_shot"), "pairs"),
     "classes": "classes",
     **dict.fromkeys(("scalar", "load"), "number"),
-    **dict.fromkeys(("positions", "tokens"), "positions"),
+    "positions": "positions",
 }
 
 
@@ -35,7 +36,7 @@ def of(head: dict) -> str:
     """The kind of a head; without `kind` it is one of pairs."""
     name = head.get("kind", "pairs")
     if name not in OF_HEADS:
-        raise InputError(f"head of kind {name}", "is unknown", f"use one of {', '.join(OF_HEADS)}")
+        raise InputError(f"head of kind {name!r}", "is one that no task has", f"use one of {', '.join(OF_HEADS)}")
     return OF_HEADS[name]
 
 
@@ -46,11 +47,14 @@ def module(head: dict) -> ModuleType:
 def complete(head: dict) -> dict:
     """The head of a model directory; one of a yes or no that names no classes, as imported ones do, gets these two.
 
-    InputError for other classes without names, and for pairs without a threshold to decode them at.
+    InputError for other classes without names, and for pairs without a threshold to decode them at or by an unknown
+    decoder.
     """
     if of(head) == "pairs" and "threshold" not in head:
         problem = "has no threshold, so that it predicts no base pairs but how near nucleotides are"
         raise InputError("the model's head", problem, "use `rnalm predict`")
+    if (decoder := head.get("decoder", "greedy")) not in tuple(DECODERS):
+        raise InputError("the model's head", f"asks for the decoder {decoder!r}", f"use one of {', '.join(DECODERS)}")
     if of(head) != "classes" or "labels" in head:
         return head
     if head["classes"] > 2:
