@@ -71,6 +71,7 @@ WRONG = {
     "pair outside": ({"rnas": RNAS.replace("[1, 10]", "[1, 11]")}, "line 2: pairs a base twice, or one outside"),
     "pair from 0": ({"rnas": RNAS.replace("[1, 10]", "[0, 10]")}, "line 2: pairs a base twice, or one outside"),
     "base twice": ({"rnas": RNAS.replace("[2, 9]", "[1, 9]")}, "line 2: pairs a base twice"),
+    "gap": ({"rnas": RNAS.replace("GGGgaaaCCC", "GGG-aaaCCC")}, "line 2: has gaps or blanks in its sequence"),
     "no list": ({"rnas": RNAS.replace("[[1, 10]", "1, 10]")}, "line 2: has base pairs that are no list"),
     "unknown RNA": ({"folds": FOLDS.replace("tRNA_two", "tRNA_too")}, "line 3: names tRNA_too"),
     "unknown part": ({"folds": FOLDS.replace("valid", "val")}, "line 4: has the partition 'val'"),

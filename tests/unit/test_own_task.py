@@ -135,6 +135,17 @@ def test_files_of_structures_give_pairs(tmp_path):
         assert table.READERS["table"]([path], settings) == {"x": [Record("x", "", "GGAAACCA", item.pairs)]}
 
 
+def test_one_column_can_be_the_family_and_the_set(tmp_path):
+    text = "sequence,label,organism\nACGU,a,yeast\nGGCC,b,human\n"
+    (tmp_path / "own.csv").write_text(text)
+    settings = {"source": {"name": "mine"}, "head": CLASSES, "data": {"family": "organism", "set": "organism"}}
+    sets = table.READERS["table"]([tmp_path / "own.csv"], settings)
+    assert {name: [record.family for record in records] for name, records in sets.items()} == {
+        "yeast": ["yeast"],
+        "human": ["human"],
+    }
+
+
 def test_an_rna_without_pairs_has_an_empty_label(tmp_path):
     records = read(tmp_path, PAIRS, "a.csv", "sequence,label\nACGU,....\nACGA,\n")
     assert [record.label for record in records] == [[], []]

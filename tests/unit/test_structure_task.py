@@ -298,6 +298,15 @@ def test_bprna_as_published(tmp_path):
     assert records[name].sequence == normalise(raw)
 
 
+def test_gaps_are_refused_as_pairs_would_shift(tmp_path):
+    (tmp_path / "own.dbn").write_text(">a\nGGG-AAACCC\n(((....)))\n")
+    with pytest.raises(InputError, match=r"own.dbn, record a: has gaps or blanks in its sequence"):
+        structure.from_files([tmp_path / "own.dbn"], {})
+    gap = [("bpRNA_RFAM_9", "GGG-AAACCC", "(((....)))")]
+    with pytest.raises(InputError, match=r"TS0/bpRNA_RFAM_9.st: has gaps or blanks in its sequence"):
+        built(SMALL | {"expected": {}}, st_zip(tmp_path, SETS | {"TS0": gap}), tmp_path / "out")
+
+
 def test_a_set_is_a_file_of_structures(tmp_path):
     for name, records in {
         "TR0": ">a\nGGGAAACCC\n(((...)))\n>b\nggguuuccc\n(((...)))\n",

@@ -10,6 +10,7 @@ import yaml
 from rnalm import provenance
 from rnalm.errors import InputError
 from rnalm.tasks import dataset, kinds, splits, utr
+from rnalm.tasks.records import Record
 from sklearn.model_selection import KFold
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,19 @@ def test_published_folds_have_the_fold_before_the_test_for_validation_and_wrap_a
             record.id for part in ("valid", "test") for record in parts[part]
         }
         assert len(parts["train"]) == 32
+
+
+def test_what_comes_twice_in_the_table_moves_no_row_and_is_in_one_part():
+    records = [Record(f"r{n}", "", "ACGT" * (n + 3), float(n)) for n in range(20)]
+    twice = [*records, Record("again", "", records[3].sequence, 3.0)]
+    made = splits.kfold({"all": twice}, {"folds": 3, "kfold_seed": 42}, np.uint64(0))
+    rows = [test for _, test in KFold(3, shuffle=True, random_state=42).split(range(21))]
+    for fold, parts in enumerate(made.values()):
+        assert [record.id for record in parts["test"]] == [twice[row].id for row in rows[fold]]
+        seen = [{record.molecules for record in parts[part]} for part in ("train", "valid", "test")]
+        assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+    with pytest.raises(InputError, match="has 2 records for 3 folds"):
+        splits.kfold({"all": records[:2]}, {"folds": 3, "kfold_seed": 42}, np.uint64(0))
 
 
 @pytest.mark.parametrize("name", ["translation_efficiency", "expression_level"])

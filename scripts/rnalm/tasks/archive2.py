@@ -14,12 +14,12 @@ import re
 from collections import defaultdict
 
 from rnalm.errors import InputError
-from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.names import uncompressed
-from rnalm.structure.files import from_one, parse_ct, structure
+from rnalm.structure.files import Structure, from_one, parse_ct, structure
 from rnalm.tasks import tables
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import PARTS, Record
+from rnalm.tasks.structure import paired
 
 MEMBER = re.compile(r"(?:.*/)?fam-fold/([^/]+)/(train|valid|test)/([^/]+)\.ct")
 LARGEST_MEMBER = 1_000_000  # bytes; a connect table of 3,000 nt has 100 kB
@@ -46,10 +46,10 @@ def records(path, columns: list[str]) -> list[Record]:
         if not name or not sequence:
             raise InputError(where, "has no id or no sequence", "correct the line")
         if label == "base_pairs":
-            pairs = listed(text or "", len(sequence), where)
+            item = Structure(name, sequence, listed(text or "", len(sequence), where))
         else:
-            pairs = structure(name, sequence, text or "", where).pairs
-        found.append(Record(name, family(name), normalise(sequence), pairs))
+            item = structure(name, sequence, text or "", where)
+        found.append(paired(item, name, family(name), where))
     return found
 
 
@@ -89,7 +89,7 @@ def from_ct_folds(paths, settings: dict) -> dict[str, list[Record]]:
             items = parse_ct(text, where)
             if len(items) != 1:
                 raise InputError(where, f"holds {len(items)} RNAs", "give a file for each")
-            sets[f"{fold}_{part}"].append(Record(name, family(name), normalise(items[0].sequence), items[0].pairs))
+            sets[f"{fold}_{part}"].append(paired(items[0], name, family(name), where))
     if not sets:
         problem = "brought no fam-fold/{family}/{part}/*.ct"
         raise InputError(settings["source"]["name"], problem, "give the archive of connect tables")

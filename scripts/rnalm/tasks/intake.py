@@ -7,9 +7,8 @@ them looks like any other. `contents` says what the sets hold, `letters` how fil
 from pathlib import Path
 
 from rnalm.errors import InputError
-from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.names import uncompressed
-from rnalm.structure.files import READERS, Structure, read
+from rnalm.structure.files import READERS, read
 from rnalm.tasks import contents, dataset, kinds, splits, structure
 from rnalm.tasks.records import PARTS, Record, check_names, unique
 
@@ -67,12 +66,11 @@ def sets_of(paths: list[Path], settings: dict) -> tuple[dict[str, list[Record]],
             sets.setdefault(uncompressed(path).partition(".")[0], []).extend(read(path))
     if not sets:
         raise InputError(paths[0], "has no bpRNA_dataset/{set}/bpRNA_*.st", "get the archive from its publisher")
-    records = {name: [record(name, item) for item in items] for name, items in sets.items()}
+    records = {
+        name: [structure.paired(item, item.name, name, f"{name}, record {item.name}") for item in items]
+        for name, items in sets.items()
+    }
     return records, {name: [item.sequence for item in items] for name, items in sets.items()}
-
-
-def record(name: str, item: Structure) -> Record:
-    return Record(item.name, name, normalise(item.sequence), item.pairs)
 
 
 def summary(sets: dict[str, list[Record]], raw: dict[str, list[str]], settings: dict) -> list[dict]:

@@ -81,10 +81,17 @@ def folds(sets, settings: dict, purpose) -> dict[str, dict]:
 
 
 def kfold(sets, settings: dict, purpose) -> dict[str, dict]:
-    """As RiNALMo's code divides its tables of UTRs: KFold, shuffled with `kfold_seed`, on the rows in file order."""
-    records = learnable(pooled(sets, settings), settings)
+    """As RiNALMo's code divides its tables of UTRs: KFold, shuffled with `kfold_seed`, on the rows in file order.
+
+    What then is in two parts stays in the test, or else in valid.
+    """
+    records = learnable([record for name in named(sets, settings) for record in sets[name]], settings)
+    if len(records) < settings["folds"]:
+        problem = f"has {len(records)} records for {settings['folds']} folds"
+        raise InputError("split by kfold", problem, REMEDY)
     rows = KFold(settings["folds"], shuffle=True, random_state=settings["kfold_seed"])
-    return around([[records[index] for index in test] for _, test in rows.split(records)])
+    made = around([[records[index] for index in test] for _, test in rows.split(records)])
+    return {name: without_shared(parts) for name, parts in made.items()}
 
 
 RULES = {"random": random, "family": family, "given": given, "folds": folds, "kfold": kfold}
@@ -105,11 +112,16 @@ def around(parts: list[list[Record]]) -> dict[str, dict]:
 
 def pooled(sets: dict[str, list[Record]], settings: dict) -> list[Record]:
     """The first record of every sequence, of all sets or of those that `sets` names."""
+    return unique(record for name in named(sets, settings) for record in sets[name])
+
+
+def named(sets: dict[str, list[Record]], settings: dict) -> list[str]:
+    """The sets that `sets` names, or all; InputError for one that is not there."""
     chosen = settings.get("sets", list(sets))
     for name in chosen:
         if name not in sets:
             raise InputError(f"sets: {name}", "is no set of the data", f"it has {', '.join(sets)}")
-    return unique(record for name in chosen for record in sets[name])
+    return chosen
 
 
 def limited(sets: dict[str, list[Record]], part: str, settings: dict) -> list[Record]:

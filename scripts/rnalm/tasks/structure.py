@@ -54,7 +54,7 @@ def from_st_zip(paths, settings: dict) -> dict[str, list[Record]]:
     """`.st` members of a zip; a set is a folder. bpRNA knows no families, only source databases."""
     sets = defaultdict(list)
     for folder, item in st_members(paths, settings):
-        sets[folder].append(Record(item.name, item.name.split("_")[1], normalise(item.sequence), item.pairs))
+        sets[folder].append(paired(item, item.name, item.name.split("_")[1], f"{folder}/{item.name}.st"))
     return dict(sets)
 
 
@@ -73,8 +73,16 @@ def from_files(paths, settings: dict) -> dict[str, list[Record]]:
     sets = {}
     for path in paths:
         name = uncompressed(path).partition(".")[0]
-        sets[name] = [Record(item.name, name, normalise(item.sequence), item.pairs) for item in read(path)]
+        sets[name] = [paired(item, item.name, name, f"{path}, record {item.name}") for item in read(path)]
     return sets
+
+
+def paired(item: Structure, name: str, family: str, where) -> Record:
+    """The record of a structure; InputError for gaps in its sequence, without which its pairs would be others."""
+    sequence = normalise(item.sequence)
+    if len(sequence) != len(item.sequence):
+        raise InputError(where, "has gaps or blanks in its sequence", "remove them, and count its pairs without them")
+    return Record(name, family, sequence, item.pairs)
 
 
 READERS = {"stockholm": from_stockholm, "st_zip": from_st_zip, "files": from_files}

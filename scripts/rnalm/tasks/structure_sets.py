@@ -9,14 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 
 from rnalm.errors import InputError
-from rnalm.sequences.alphabet import normalise
 from rnalm.sequences.names import uncompressed
 from rnalm.structure.files import READERS as STRUCTURES
 from rnalm.structure.files import parse_bpseq
 from rnalm.tasks.archive2 import LARGEST_MEMBER, family
 from rnalm.tasks.archives import is_archive, texts
 from rnalm.tasks.records import Record
-from rnalm.tasks.structure import from_files, from_st_zip
+from rnalm.tasks.structure import from_files, from_st_zip, paired
 
 MEMBER = re.compile(r"(?:.*/)?(RNAStrAlign|archiveII)/([^/]+)\.bpseq")
 
@@ -28,7 +27,7 @@ def from_bpseq_folders(paths, settings: dict) -> dict[str, list[Record]]:
         for match, where, text in texts(path, MEMBER, LARGEST_MEMBER):
             folder, name = match.groups()
             (item,) = parse_bpseq(text, where)
-            sets[folder].append(Record(f"{folder}:{name}", family(name), normalise(item.sequence), item.pairs))
+            sets[folder].append(paired(item, f"{folder}:{name}", family(name), where))
     if not sets:
         problem = "brought no RNAStrAlign/*.bpseq or archiveII/*.bpseq"
         raise InputError(settings["source"]["name"], problem, "give RNAret's archive datasets.tar.gz")

@@ -61,8 +61,11 @@ def of_table(path: Path, data: dict) -> Iterator[tuple[str, dict]]:
     there = tables.names(path)
     columns = {key: data.get(key, key) for key in KEYS}
     wanted = {key: name for key, name in columns.items() if key in (*data, "sequence", "label") or name in there}
-    for line, *fields in tables.read(path, tuple(wanted.values())).iter_rows():
-        yield f"{path}, line {line}", {key: field or "" for key, field in zip(wanted, fields, strict=True)}
+    # One column can be several things, such as the family and the set.
+    names = tuple(dict.fromkeys(wanted.values()))
+    for line, *fields in tables.read(path, names).iter_rows():
+        row = dict(zip(names, fields, strict=True))
+        yield f"{path}, line {line}", {key: row[name] or "" for key, name in wanted.items()}
 
 
 def of_fasta(path: Path, data: dict) -> Iterator[tuple[str, dict]]:

@@ -1,7 +1,7 @@
 """Names of an unfreezing schedule: parts of a model, the same for every family and size.
 
 head            the head
-encoder         all of the encoder that a published schedule ever trains: not its token embedding, not its
+encoder         all of the encoder that RiNALMo's schedules ever train: not its token embedding, not its
                 language-model head
 blocks[-3:]     some of the encoder's blocks, as a slice of Python; it may be empty
 final_norm      the norm that makes the representation; only RiNALMo has one
