@@ -12,7 +12,9 @@ from rnalm.corpus import exclusion, partitions
 @errors.exits
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--leakage", required=True, nargs="+", type=Path, help="manifests of leakage, of all tasks")
+    parser.add_argument(
+        "--leakage", required=True, nargs="+", type=Path, help="manifests of leakage, of the named tasks"
+    )
     parser.add_argument("--sequences", required=True, type=Path, help="manifest of deduplicate")
     parser.add_argument("--clusters", required=True, type=Path, help="manifest of cluster")
     parser.add_argument("--ledger", required=True, type=Path, help="ledger.csv of deduplicate")
@@ -32,8 +34,6 @@ def main():
         ledger = exclusion.without(pl.read_csv(a.ledger), excluded, sequences)
         files.write_text(folder / "ledger.csv", ledger.write_csv())
         record.outputs = [folder / "excluded.parquet", folder / "ledger.csv"]
-        for task, audit in audits.items():
-            record.outputs += exclusion.write_leakage(audit, excluded, folder / task)
         record.counts = exclusion.counts(excluded, clusters)
 
 

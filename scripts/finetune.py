@@ -2,7 +2,7 @@
 
 import argparse
 import math
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -40,14 +40,17 @@ def main():
     parameters = {name: config[name] for name in ("head", "training")}
     parameters |= {"split": arguments.split, "init": arguments.init, "seed": arguments.seed}
     inputs, target = [arguments.data, arguments.model], arguments.manifest.parent
-    with stage("finetune", arguments.manifest, inputs, parameters) as record:
-        data = load_split(arguments.data, arguments.split)
-        head = kinds.module(config["head"]).described(config["head"], data["train"])
-        encoder = directory.load(arguments.model.parent).encoder
-        model, head, settings = begin(arguments.init, encoder, head, Settings(**config["training"]), arguments.seed)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
-        state = State(arguments.state, fingerprint(parameters, *map(identity, inputs)))
-        with state.lock():
+    with ExitStack() as held:
+        with stage("finetune", arguments.manifest, inputs, parameters) as record:
+            data = load_split(arguments.data, arguments.split)
+            head = kinds.module(config["head"]).described(config["head"], data["train"])
+            encoder = directory.load(arguments.model.parent).encoder
+            asked = Settings(**config["training"])
+            model, head, settings = begin(arguments.init, encoder, head, asked, arguments.seed)
+            model.to("cuda" if torch.cuda.is_available() else "cpu")
+            state = State(arguments.state, fingerprint(parameters, *map(identity, inputs)))
+            # To the end: a trainer that outlived the workflow must not clear the state of the next one.
+            held.enter_context(state.lock())
             state.begin()
             with cached(model, settings, data["train"] + data["valid"], arguments.state):
                 result = finetune(model, head, data["train"], data["valid"], settings, arguments.seed, state)
@@ -65,8 +68,8 @@ def main():
                 # JSON knows no infinity: r2 against a constant.
                 best = result.value if math.isfinite(result.value) else None
                 record.counts |= {"best_epoch": result.best_epoch, "best": best, **result.fitted}
-    # The model is declared: its optimiser's state, several times as large, is needed no longer.
-    shutil.rmtree(arguments.state)
+        # The model is declared: its optimiser's state, several times as large, is needed no longer.
+        state.clear()
 
 
 if __name__ == "__main__":

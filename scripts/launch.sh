@@ -11,7 +11,7 @@ fi
 per_node=$((processes / nodes))
 # Snakemake sets this to all threads of the job, each process would take them all.
 export OMP_NUM_THREADS=$((threads > per_node ? threads / per_node : 1))
-export PROCESSES_PER_NODE=$per_node
+export PROCESSES=$processes PROCESSES_PER_NODE=$per_node
 
 # In one process first: what is wrong with the input is said once and in one line, which torchrun would bury.
 python "$@" --check

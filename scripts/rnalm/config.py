@@ -64,6 +64,21 @@ def read_json(path) -> dict:
     return mapping(path, json.loads, "JSON")
 
 
+def check_deepspeed(path) -> dict:
+    """A DeepSpeed configuration; InputError unless it is of ZeRO's stage 1.
+
+    Without ZeRO there is no checkpoint that `export` can read; stages 2 and 3 talk to the other processes in every
+    backward pass, of which processes do different numbers.
+    """
+    settings = read_json(path)
+    zero = settings.get("zero_optimization")
+    stage = zero.get("stage") if isinstance(zero, dict) else None
+    if stage != 1:
+        problem = f"has the zero_optimization.stage {stage}"
+        raise InputError(path, problem, "write 1, the only one that packed micro-batches work with")
+    return settings
+
+
 def mapping(path, parse, kind: str) -> dict:
     """The mapping that `parse` makes of a file's text."""
     try:
@@ -165,6 +180,12 @@ def check_exclude(config: dict, where) -> None:
         if name.partition("/")[0] not in config["tasks"]:
             problem = f"key 'corpus.exclude.sets' is wrong: {name} is no task of this run"
             raise InputError(where, problem, f"name tasks, or task/split, of: {', '.join(config['tasks']) or 'none'}")
+
+
+def excluded_tasks(config: dict) -> list[str]:
+    """The tasks whose relatives are kept from training: `corpus.exclude.sets` names them, or splits of them."""
+    sets = config["corpus"].get("exclude", {}).get("sets", ())
+    return sorted({name.partition("/")[0] for name in sets})
 
 
 def check_excluded_splits(config: dict, tasks: dict, where) -> None:

@@ -19,6 +19,8 @@ REMEDIES = {
 }
 # How torch says it, of a GPU and of a CPU.
 NO_MEMORY = ("OutOfMemoryError", "can't allocate memory")
+# How torch says that a checkpoint cannot be written to its end, without the system's number of the error.
+CUT_OFF = ("PytorchStreamWriter failed", "unexpected pos")
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
@@ -59,6 +61,9 @@ def outside(error: Exception) -> InputError | None:
     number, file = getattr(error, "errno", None), getattr(error, "filename", None)
     if isinstance(error, MemoryError) or any(words in f"{type(error)} {error}" for words in NO_MEMORY):
         return InputError("memory", "is not enough for this", "leave out the longest sequences, or find more memory")
+    for failure in (error, error.__context__):  # torch ends such a file after the first error, which fails, too
+        if any(words in str(failure) for words in CUT_OFF):
+            return InputError("a checkpoint", f"cannot be written ({' '.join(str(failure).split())[:200]})", MAKE_ROOM)
     # Neither has classes for these, only words.
     if type(error).__module__.startswith(("polars", "safetensors")):
         if "File out of specification" in str(error) and "(os error" not in str(error):

@@ -81,4 +81,4 @@ def test_a_run_killed_between_epochs_ends_in_the_same_weights(command, tmp_path,
     subprocess.run(command("killed", init), check=True, capture_output=True)
     for name in FILES:
         assert (model / name).read_bytes() == (tmp_path / "whole" / "model" / name).read_bytes(), name
-    assert not (tmp_path / "killed" / "state").exists()
+    assert [path.name for path in (tmp_path / "killed" / "state").iterdir()] == ["lock"]

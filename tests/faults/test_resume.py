@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,7 +74,8 @@ class Run:
 
     def __init__(self, data, where, *, epochs=ALL, previous=None, precision="bf16", model="model", **changes):
         self.where, self.state, self.manifest = where, where / "state", where / "out" / "manifest.json"
-        self.arguments = ["--run", "test", "--seed", SEED, "--settings", json.dumps(SETTINGS | changes)]
+        self.arguments = ["--run", "test", "--stage-version", 1, "--seed", SEED]
+        self.arguments += ["--settings", json.dumps(SETTINGS | changes)]
         self.arguments += ["--model-config", data / f"{model}.yaml", "--deepspeed", data / f"{precision}.json"]
         self.arguments += ["--device", "cpu", "--draws", *(data / str(epoch) / "manifest.json" for epoch in epochs)]
         self.arguments += ["--first-epoch", epochs[0], "--validation", data / draws.VALIDATION / "manifest.json"]
@@ -114,6 +116,12 @@ class Run:
         assert not any(process.is_running() for process in processes)
         assert 0 < json.loads((self.state / "latest.json").read_text())["step"] < STEPS
         assert not self.manifest.exists()
+
+    def checked(self, environment: dict) -> subprocess.CompletedProcess:
+        """What is said of the input before anything is started."""
+        command = [sys.executable, ROOT / "scripts/pretrain.py", *self.arguments, "--check"]
+        everything = os.environ | ENVIRONMENT | environment
+        return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=everything)
 
     def state_files(self) -> dict:
         """When each file of the state was written; the lock is not its content."""
@@ -207,6 +215,44 @@ def test_other_settings_on_this_state(killed, refused):
     (line,) = refused.stderr.splitlines()
     assert line.startswith(f"error: {killed.state}: ")
     assert "other settings" in line
+
+
+def test_another_number_of_processes_is_refused_before_the_launch(data, first, tmp_path):
+    """Of a segment before, and of an own checkpoint."""
+    later = Run(data, tmp_path, epochs=ALL[2:], previous=first)
+    for run in (later, first):
+        done = run.checked({"PROCESSES": "3"})
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: pretrain.processes: is 3, and what is to be continued was trained by 2; write 2")
+        assert run.checked({"PROCESSES": "2"}).returncode == 0
+
+
+def test_a_finished_segment_is_declared_again_and_not_trained_again(data, uninterrupted):
+    """As after a kill of the workflow between the end of the training and its own notes."""
+    before = {path: path.stat().st_ino for path in uninterrupted.manifest.parent.rglob("*.pt")}
+    logged = uninterrupted.history()
+    uninterrupted.manifest.unlink()
+    uninterrupted.finish()
+    whole(uninterrupted)
+    assert uninterrupted.history().equals(logged)
+    assert {path: path.stat().st_ino for path in uninterrupted.manifest.parent.rglob("*.pt")} == before
+
+
+def test_a_checkpoint_that_was_cut_off_is_named_before_the_launch(data, first, tmp_path):
+    """Of the segment before."""
+    copy = tmp_path / "first"
+    shutil.copytree(first.manifest.parent, copy)
+    content = json.loads((copy / "manifest.json").read_text())
+    for output in content["outputs"]:
+        output["path"] = output["path"].replace(str(first.manifest.parent), str(copy))
+    (copy / "manifest.json").write_text(json.dumps(content))
+    part = sorted(copy.rglob("*optim_states.pt"))[0]
+    part.write_bytes(part.read_bytes()[:-10])
+    later = Run(data, tmp_path / "second", epochs=ALL[2:], previous=first)
+    later.arguments[later.arguments.index("--previous") + 1] = copy / "manifest.json"
+    done = later.checked({"PROCESSES": "2"})
+    assert done.returncode == 2 and part.name in done.stderr, done.stderr
 
 
 def test_activation_checkpointing_changes_nothing(data, uninterrupted, tmp_path):

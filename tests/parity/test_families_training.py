@@ -126,7 +126,8 @@ def pretrained(tmp_path_factory):
         (folder / "model.yaml").write_text(yaml.safe_dump(SETTINGS[family]))
         segment = folder / "segment" / "manifest.json"
         run(
-            *("bash", ROOT / "scripts/launch.sh", 1, 1, 1, ROOT / "scripts/pretrain.py", "--run", family, "--seed", 42),
+            *("bash", ROOT / "scripts/launch.sh", 1, 1, 1, ROOT / "scripts/pretrain.py", "--run", family),
+            *("--stage-version", 1, "--seed", 42),
             *("--settings", json.dumps(settings), "--model-config", folder / "model.yaml", "--device", "cpu"),
             *("--deepspeed", ROOT / "config/deepspeed/zero1_bf16.json", "--draws", *[training] * EPOCHS),
             *("--first-epoch", 0, "--validation", validation, "--state", folder / "state", "--log", folder / "log"),

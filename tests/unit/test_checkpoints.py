@@ -85,6 +85,29 @@ def test_state_of_another_run(state):
     assert tags(state) == ["step-00000005"]
 
 
+def test_the_end_of_a_finished_run_is_gone_on_from(state):
+    state.publish(checkpoint(state, 5), step=5)
+    state.finish()
+    again = State(state.directory, state.fingerprint)
+    again.begin()
+    assert again.latest()["step"] == 5 and tags(again) == ["step-00000005"]
+
+
+def test_another_run_takes_over_what_a_finished_one_left(state):
+    state.publish(checkpoint(state, 5), step=5)
+    state.finish()
+    other = State(state.directory, fingerprint("other run"))
+    other.begin()
+    assert other.latest() is None and tags(other) == []
+
+
+def test_the_pointer_is_written_after_what_it_points_to(state, monkeypatch):
+    written = []
+    monkeypatch.setattr(files.os, "fsync", lambda number: written.append(os.readlink(f"/proc/self/fd/{number}")))
+    state.publish(checkpoint(state, 5), step=5)
+    assert written[0].endswith("step-00000005/weights") and "latest.json" in written[-1]
+
+
 def test_fingerprint_is_of_content():
     assert fingerprint({"a": 1, "b": [2]}, None) == fingerprint({"b": [2], "a": 1}, None)
     assert fingerprint({"a": 1}) != fingerprint({"a": 2}) != fingerprint({"a": 1}, None)

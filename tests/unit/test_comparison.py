@@ -165,6 +165,16 @@ def test_mean_over_test_sets_is_made_where_all_were_run():
     assert found.filter(published_split="donor_worm")["value"].to_list() == [97.0]
 
 
+def test_the_interval_of_a_mean_over_the_same_rnas_is_no_narrower(monkeypatch):
+    monkeypatch.setattr(comparison, "DEPENDENT", {"Spliceator"})
+    rows = [
+        ours(97.0, 96.4, 97.6, "f1_percent", task="splice_donor", split="worm"),
+        ours(95.0, 94.2, 95.8, "f1_percent", task="splice_acceptor", split="worm"),
+    ]
+    (worm,) = against(rows, SPLICE, published_split="mean_worm", published_model="RiNALMo 650M").iter_rows(named=True)
+    assert (worm["ci_low"], worm["ci_high"]) == (pytest.approx(96 - 0.7), pytest.approx(96 + 0.7))
+
+
 def test_one_test_set_that_was_run_twice_makes_no_mean():
     again = {"donor": SPLICE["splice_donor"], "donor_again": SPLICE["splice_donor"]}
     rows = [ours(97.0, 96.4, 97.6, "f1_percent", task=task, split="worm") for task in again]

@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from report_fixture import frame, write_stage
+from rnalm.corpus import leakage as search
 from rnalm.evaluation import corpus_page
 
 LEDGER = [("rfam", "in", 1009), ("rfam", "kept", 5), ("rfam", "excluded", 1), ("rfam", "merged", 2)]
 LEDGER += [("rfam", "too_short", 1001)]
 LEDGER += [("nt", "in", 3), ("nt", "kept", 1), ("nt", "merged", 0), ("nt", "not_selected", 2)]
+ITEMS = ["split", "part", "id", "digest", "length"]
 STRANDS = {"clusters": 3, "mixed": 1, "members": 4, "reversed": 1, "undecided": {"both": 7, "neither": 8}}
 RULES = {"titles": {"title": {"kept": 1, "examples": ["X1 <b>16S</b> rRNA (90 nt)"]}}}
 
@@ -33,15 +35,27 @@ def normalised(folder: Path, source: str, dropped: list[tuple], **notes) -> Path
     return write_stage("normalise", path.with_name("manifest.json"), [retrieved], [path], {}, parameters, **notes)
 
 
-def leakage(folder: Path, covered: int) -> Path:
+def leakage(folder: Path) -> list[Path]:
+    """Nine of ten items have a relative in the corpus; those of five are excluded."""
+    items = pl.DataFrame([("TS0", "test", f"rna{n}", f"d{n}", 50) for n in range(10)], schema=ITEMS, orient="row")
+    hits = [
+        ("corpus", "forward", f"rna{n}", f"d{n}", "gone" if n < 5 else "stays", "identical", 1.0, 1.0, 1.0, 50)
+        for n in range(9)
+    ]
+    hits = pl.DataFrame(hits, schema=search.HITS, orient="row")
+    nearest = search.nearest_relatives(items, "corpus", hits.lazy(), 0.8)
     rows = [
-        ("TS0", "test", target, strand, identity, 10, covered, covered / 10)
+        ("TS0", "test", target, strand, identity, 10, 9, 0.9)
         for target in ("corpus", "train")
         for strand in ("forward", "reverse")
         for identity in (0.5, 1.0)
     ]
     columns = ["split", "part", "target", "strand", "identity", "items", "covered", "fraction"]
-    return csv(folder / "summary.csv", columns, rows)
+    tables = {"nearest.parquet": nearest, "hits.parquet": hits}
+    return [
+        csv(folder / "summary.csv", columns, rows),
+        *(frame(folder / name, table) for name, table in tables.items()),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +77,10 @@ def sources(tmp_path_factory) -> corpus_page.Sources:
         csv(audit / "members.csv", ["size_from", "draws", "members", "expected"], [(2, 1, 2, 1.67)]),
     ]
     audited = {"epochs": 1, "training_clusters": 2, "validation_clusters": 1, "training_sequences": 5}
-    searched = leakage(folder / "leakage", 9)
+    searched = leakage(folder / "leakage")
     asked = {"task": "folding", "coverage": 0.8}
     exclude = {"sets": ["folding/TS0"], "identity": 0.9, "coverage": 0.75, "scope": "clusters"}
-    excluded = leakage(folder / "excluded/folding", 4)
+    excluded = frame(folder / "excluded/excluded.parquet", pl.DataFrame({"digest": ["gone"]}))
     changed = csv(folder / "delta/x.csv", ["a"], [("b",)])
     delta = {"sequences.new": 5678, "sequences.withdrawn": 2, "clusters.born": 1}
     dropped = [(f"short{n}", "too_short") for n in range(1001)]
@@ -84,7 +98,7 @@ def sources(tmp_path_factory) -> corpus_page.Sources:
         clusters=manifest("cluster", [clusters], counts, {"split_strands": False}, strands=STRANDS),
         audit=manifest("draw_audit", tables, audited | {"drawn_sequences": 2, "dispersion": 1.25}),
         ledger=csv(folder / "ledger.csv", ["source", "rule", "records"], LEDGER),
-        leakage=[manifest("leakage", [searched], {}, asked)],
+        leakage=[manifest("leakage", searched, {}, asked)],
         excluded=manifest("exclude", [excluded], {"excluded": 1}, exclude),
         delta=manifest("delta", [changed], delta, {"previous": "earlier"}),
     )
@@ -114,6 +128,7 @@ def test_numbers_of_a_corpus_with_everything(sources):
         "Undecided are 7 that resemble both strands, such as hairpins, and 8",
         "As a table: folding Split",
         "As a table: folding, what is excluded taken out",
+        "TS0 test corpus forward 10 40.0 % 40.0 %",
         "1 sequences are kept from training because they resemble items of folding/TS0: identity of at least 0.9 over "
         "at least 75 % of an item, with all mates of their clusters.",
         "epoch-000 2 2 0 0 4,321 1",

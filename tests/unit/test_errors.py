@@ -44,6 +44,13 @@ def test_a_full_disk_by_way_of_polars(capsys):
     assert os.strerror(errno.ENOSPC) in line
 
 
+def test_a_full_disk_by_way_of_torch(capsys):
+    with pytest.raises(RuntimeError) as raised:
+        torch.save(torch.zeros(100_000), "/dev/full")
+    code, line = ends(capsys, raised.value)
+    assert code == 2 and line.startswith("error: a checkpoint: cannot be written (") and "make room" in line
+
+
 def test_a_damaged_parquet_file(capsys, tmp_path):
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "x.parquet")
     (tmp_path / "x.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:-4] + b"ACGT")

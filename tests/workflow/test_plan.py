@@ -99,6 +99,25 @@ def test_what_is_excluded_is_known_before_anything_is_drawn(clone):
     assert "exclude" not in plain.stdout.replace(str(clone), "")
 
 
+def test_without_tasks_a_run_ends_in_its_model(clone):
+    config = settings("config/demo.yaml")
+    config["tasks"] = {}
+    (clone / "config/own.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned(*DEMO, "--configfile", "config/own.yaml", "-n", "all", cwd=clone)
+    assert jobs["export"] == jobs["corpus_report"] == 1
+    assert not {"collect", "report", "finetune", "leakage"} & set(jobs)
+
+
+def test_a_cell_of_a_published_encoder_pre_trains_nothing(clone):
+    (clone / "models/micro").mkdir(parents=True)
+    (clone / "models/micro/model.safetensors").touch()
+    config = settings("config/demo.yaml") | {"encoders": {"micro": "models/micro"}}
+    (clone / "config/own.yaml").write_text(yaml.safe_dump(config))
+    target = "results/tasks/structure/demo/random/pretrained-micro/manifest.json"
+    jobs = planned(*DEMO, "--configfile", "config/own.yaml", "-n", "--", target, cwd=clone)
+    assert set(jobs) == {"retrieve", "task_data", "finetune", "evaluate"}
+
+
 STAND_IN = """
 import argparse
 from pathlib import Path
@@ -108,8 +127,8 @@ parser.add_argument("--manifest", type=Path)
 parser.add_argument("--ledger", type=Path, default="ledger")
 parser.add_argument("--run-directory", type=Path, default=".")
 arguments, _ = parser.parse_known_args()
-table = arguments.run_directory
-for path in (arguments.ledger, arguments.manifest.parent / "index.html", table / "metrics.csv", table / "ledger.csv"):
+here, table = arguments.manifest.parent, arguments.run_directory
+for path in (arguments.ledger, here / "ledger.csv", here / "index.html", table / "metrics.csv", table / "ledger.csv"):
     path.exists() or path.write_text("")
 arguments.manifest.write_text(" ".join(map(str, vars(arguments).values())))
 """
@@ -161,6 +180,36 @@ def test_a_finished_run_has_nothing_to_do_and_more_epochs_add_only_their_own_job
     other = with_settings(clone, epochs=4, segment_epochs=2, weight_decay=0.1)
     jobs = planned(*DEMO, "--configfile", other, "-n", "pretrain_all", cwd=clone)
     assert jobs == {"pretrain": 2, "export": 1, "pretrain_all": 1}
+
+
+def test_another_task_trains_nothing_again_where_relatives_are_excluded(quick):
+    config = settings("config/demo.yaml")
+    config["corpus"]["exclude"] = {"sets": ["structure/random"]}
+    own = (*DEMO, "--configfile", "config/own.yaml")
+    (quick / "config/own.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(*own, "--", "all", cwd=quick)
+    assert done.returncode == 0, done.stderr
+    config["tasks"]["again"] = config["tasks"]["structure"]
+    (quick / "config/own.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned(*own, "-n", "all", cwd=quick)
+    assert jobs["leakage"] == jobs["task_data"] == 1
+    assert not {"exclude", "hold_out", "draw", "pretrain", "export"} & set(jobs)
+
+
+def test_other_rules_of_selection_normalise_again_what_they_select(quick):
+    lock = settings("config/releases.lock.yaml")
+    files = [{"path": "x.fa", "format": "fasta", "use": "corpus"}]
+    entry = {key: lock["rfam"]["demo"][key] for key in ("base_url", "note", "licence")}
+    lock["rfam"]["all"] = {**entry, "files": files}
+    lock["rfam"]["some"] = {**entry, "files": [files[0] | {"select": "nt_titles"}]}
+    (quick / "config/releases.lock.yaml").write_text(yaml.safe_dump(lock))
+    for release, jobs in (("all", {}), ("some", {"normalise": 1})):
+        target = f"results/normalised/rfam/{release}/16-8192nt-n0.1/manifest.json"
+        done = snakemake(*DEMO, target, cwd=quick)
+        assert done.returncode == 0, done.stderr
+        rules = quick / "resources/nt_rules.yaml"
+        rules.write_text(rules.read_text() + "# other rules\n")
+        assert planned(*DEMO, "-n", target, cwd=quick) == jobs
 
 
 def with_corpus(clone, **corpus) -> tuple:
@@ -226,9 +275,14 @@ def test_an_unknown_key_ends_in_one_line_before_anything_starts(clone, profile, 
     [
         ("config/deepspeed/zero1_bf16.json", None, "cannot be read (No such file or directory)"),
         ("config/deepspeed/zero1_bf16.json", "{bf16: on}", "is not valid JSON"),
+        (
+            "config/deepspeed/zero1_bf16.json",
+            '{"zero_optimization": {"stage": 2}}',
+            "has the zero_optimization.stage 2",
+        ),
         ("config/models/demo.yaml", "family: rinalmo\ndim: 128\nlayers: 4\nheads: 5", "key 'dim' is wrong"),
     ],
-    ids=["no DeepSpeed file", "no JSON", "heads"],
+    ids=["no DeepSpeed file", "no JSON", "another stage of ZeRO", "heads"],
 )
 def test_a_file_that_the_config_names_is_checked_before_anything_starts(clone, name, text, said):
     (clone / name).unlink()

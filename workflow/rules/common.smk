@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
 from rnalm import config as settings
 from rnalm.errors import InputError, exits
-from rnalm.sequences import releases
+from rnalm.sequences import releases, selection
 
 # Not merged with a file from the command line: a section of the demo must not leak into another run.
 if not workflow.configfiles:
@@ -26,7 +26,7 @@ def checked(config):
     config = settings.check(config, where)
     tasks = {task: settings.load(path, "task") for task, path in config["tasks"].items()}
     settings.check_excluded_splits(config, tasks, where)
-    settings.read_json(config["pretrain"]["deepspeed"])
+    settings.check_deepspeed(config["pretrain"]["deepspeed"])
     return config, tasks, settings.load(f"config/models/{config['model']}.yaml", "model")
 
 
@@ -39,6 +39,7 @@ config, TASKS, MODEL = checked(config)
 RUN, CORPUS, SEED = config["run"], config["corpus"]["name"], config["seed"]
 SOURCES = {source: part["release"] for source, part in config["corpus"]["sources"].items()}
 LOCK = config["releases"]
+NT_RULES = "resources/nt_rules.yaml"
 TODAY = datetime.date.today().isoformat()
 EPOCHS = config["pretrain"]["epochs"]
 # Keys of config["pretrain"] that shape the job, not the segment it makes, and keys of the segment that do not shape the
@@ -89,6 +90,15 @@ def pinned(wildcards):
     return canonical(entry)
 
 
+@exits
+def selection_files(wildcards):
+    """The rules that say which records of a release are taken, and their lists; empty where all are."""
+    entry = releases.find(LOCK, wildcards.source, wildcards.release)
+    found = releases.parse(LOCK, wildcards.source, wildcards.release, entry).files
+    names = {file.select for file in found if file.select}
+    return sorted({str(path) for name in names for path in selection.load(NT_RULES, name).files})
+
+
 # Corpus and draws
 
 
@@ -97,10 +107,11 @@ NORMALISED = [f"results/normalised/{source}/{release}/{LIMITS}/manifest.json" fo
 SEQUENCES = f"results/corpus/{CORPUS}/sequences/manifest.json"
 CLUSTERS = f"results/corpus/{CORPUS}/clusters.manifest.json"
 VALIDATION = f"results/corpus/{CORPUS}/draws/validation/manifest.json"
-DRAW_AUDIT = f"results/corpus/{CORPUS}/draws/audit/manifest.json"
 # Benchmark items in the corpus; what is excluded for their sake, and the ledger without it.
 LEAKAGE = [f"results/corpus/{CORPUS}/leakage/{task}/manifest.json" for task in TASKS]
 EXCLUDE = config["corpus"].get("exclude")
+# Of the tasks that it names alone: another task must not train anything again.
+EXCLUDE_LEAKAGE = [f"results/corpus/{CORPUS}/leakage/{task}/manifest.json" for task in settings.excluded_tasks(config)]
 EXCLUDED = [f"results/corpus/{CORPUS}/excluded/manifest.json"] if EXCLUDE else []
 LEDGER = f"results/corpus/{CORPUS}/excluded/ledger.csv" if EXCLUDE else f"results/corpus/{CORPUS}/ledger.csv"
 CORPUS_REPORT = f"results/corpus/{CORPUS}/report/manifest.json"
@@ -242,7 +253,7 @@ def task_head(wildcards):
 
 
 # A cell of the grid: a split of a task and a start of an encoder, trained once per seed. A start is how the run's own encoder
-# begins (`pretrained`), or one of config["encoders"] (`pretrained-NAME`). Features need no encoder of anybody.
+# begins (`pretrained`), or one of config["encoders"] (`pretrained-NAME`). Features are the same beside any encoder.
 FEATURES = ("onehot", "kmer")
 
 
@@ -319,4 +330,6 @@ def leakage_of_tasks(wildcards):
 
 
 EVALUATIONS = [manifest for task in TASKS for manifest in evaluations(task)]
+# What a run ends in: without tasks, its model.
+RESULTS = [f"results/{RUN}/report/manifest.json", f"results/{RUN}/collect.manifest.json"] if TASKS else [PRETRAINED]
 PUBLISHED = sorted(map(str, Path("resources/published").glob("*.csv")))

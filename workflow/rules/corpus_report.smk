@@ -25,7 +25,7 @@ rule corpus_report:
     threads: 2
     resources:
         mem="4GB",
-        runtime="2h",
+        runtime="4h",
     params:
         stage_version=1,
         excluded=excluded_option,

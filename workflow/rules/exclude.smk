@@ -3,7 +3,7 @@
 
 rule exclude:
     input:
-        leakage=LEAKAGE,
+        leakage=EXCLUDE_LEAKAGE,
         sequences="results/corpus/{corpus}/sequences/manifest.json",
         clusters="results/corpus/{corpus}/clusters.manifest.json",
         ledger="results/corpus/{corpus}/ledger.csv",

@@ -4,7 +4,8 @@
 
 rule normalise:
     input:
-        "resources/{source}/{release}/manifest.json",
+        retrieved="resources/{source}/{release}/manifest.json",
+        rules=selection_files,
     output:
         update("results/normalised/{source}/{release}/{limits}/manifest.json"),
     log:
@@ -25,6 +26,6 @@ rule normalise:
     message:
         "Normalise and filter {wildcards.source} {wildcards.release}"
     shell:
-        "python scripts/normalise.py --source {wildcards.source} --release {wildcards.release} --retrieved {input} "
+        "python scripts/normalise.py --source {wildcards.source} --release {wildcards.release} --retrieved {input.retrieved} "
         "--min-length {params.min_length} --max-length {params.max_length} --max-n-fraction {params.max_n_fraction} "
         "--threads {threads} --manifest {output} &> {log}"

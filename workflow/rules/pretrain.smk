@@ -38,7 +38,8 @@ rule pretrain:
     # The progress bar needs the terminal: the script writes its log itself.
     shell:
         "bash scripts/launch.sh {resources.processes} {resources.nodes} {threads} "
-        "scripts/pretrain.py --run {wildcards.run} --seed {params.seed} --settings {resources.settings:q} "
+        "scripts/pretrain.py --run {wildcards.run} --stage-version {params.stage_version} --seed {params.seed} "
+        "--settings {resources.settings:q} "
         "--model-config {params.model_config} --deepspeed {input.deepspeed} --device {resources.device} "
         "--draws {input.draws} --first-epoch {params.first_epoch} --validation {input.validation} {params.previous} "
         "--state {params.state} --log {log} --manifest {output}"

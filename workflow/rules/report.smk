@@ -20,7 +20,7 @@ rule collect:
     threads: 1
     resources:
         mem="4GB",
-        runtime="30m",
+        runtime="6h",
     params:
         stage_version=2,
         tasks=task_files,

@@ -1,4 +1,4 @@
-"""What is kept from training because it resembles benchmark items, and the ledger and leakage without it.
+"""What is kept from training because it resembles benchmark items; the ledger and the leakage without it.
 
 A sequence is excluded if a search found at least `identity` to an item of the named sets, over at least `coverage` of
 the item (`rnalm.corpus.leakage`), on either strand: clusters hold a sequence and its reverse complement together. With
@@ -87,14 +87,14 @@ def without(ledger: pl.DataFrame, excluded: pl.DataFrame, sequences: list[Path])
     return found
 
 
-def write_leakage(audit: Path, excluded: pl.DataFrame, folder: Path) -> list[Path]:
-    """nearest.parquet and summary.csv of a task's leakage once the excluded sequences are gone."""
+def leakage_without(audit: Path, excluded: pl.DataFrame) -> pl.DataFrame:
+    """The summary (`leakage.summarise`) of a task's leakage once the excluded sequences are gone."""
     before = pl.read_parquet(provenance.outputs(audit, "nearest.parquet"))
     hits = pl.scan_parquet(provenance.outputs(audit, "hits.parquet")).filter(pl.col("target") == "corpus")
     hits = hits.join(excluded.lazy().select(hit="digest"), on="hit", how="anti")
     coverage = provenance.load(audit)["parameters"]["coverage"]
     corpus = leakage.nearest_relatives(items_of(audit), "corpus", hits, coverage)
-    return leakage.write(pl.concat([corpus, before.filter(pl.col("target") == "train")]), folder)
+    return leakage.summarise(pl.concat([corpus, before.filter(pl.col("target") == "train")]))
 
 
 def counts(excluded: pl.DataFrame, clusters: pl.LazyFrame) -> dict[str, int]:

@@ -38,6 +38,8 @@ MEANS = {
     ("ArchiveII", "mean of nine families"): tuple(f"leave {family} out" for family in FAMILIES),
     ("Rfam, 88 families", "average"): ("noiseless", "noisy"),
 }
+# Of these the test sets are the same RNAs: what is off in one is off in the others.
+DEPENDENT = {"Rfam, 88 families"}
 SCHEMA = {
     **dict.fromkeys(("task", "dataset", "published_split", "published_model", "metric", "convention"), pl.String),
     "published": pl.Float64,
@@ -91,12 +93,13 @@ def placed(metrics: pl.DataFrame, name: str, settings: dict) -> pl.DataFrame:
 def mean_over(ours: pl.DataFrame, place: tuple[str, str], parts: tuple[str, ...]) -> pl.DataFrame:
     """Rows of what is published as the mean of several test sets, where all of them were run.
 
-    The sets are independent, so that half the widths of their intervals add up as squares.
+    Half the widths of their intervals add up as squares where the sets are independent, as they are where they are not.
     """
     dataset, name = place
+    power = 1 if dataset in DEPENDENT else 2
     widths = {"ci_low": pl.col("value") - pl.col("ci_low"), "ci_high": pl.col("ci_high") - pl.col("value")}
     joined = {
-        end: pl.when(width.is_not_null().all()).then((width**2).sum().sqrt() / len(parts))
+        end: pl.when(width.is_not_null().all()).then((width**power).sum() ** (1 / power) / len(parts))
         for end, width in widths.items()
     }
     cells = ours.filter(pl.col("published_split").is_in(parts), dataset=dataset)

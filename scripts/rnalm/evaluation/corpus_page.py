@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from rnalm import provenance
+from rnalm.corpus import exclusion
 from rnalm.evaluation import charts, composition, numbers, page
 from rnalm.evaluation.figures import Figures
 from rnalm.evaluation.flow import flow
@@ -152,7 +153,9 @@ def clusters(sources: Sources, figures: Figures) -> dict:
 
 def leakage(sources: Sources, figures: Figures) -> list[dict]:
     """Per task: share of its test and valid items with a relative in the corpus and in their own train part."""
-    found = []
+    found, excluded = [], None
+    if sources.excluded:
+        excluded = pl.read_parquet(page.output(sources.excluded, "excluded.parquet"), columns=["digest"])
     for manifest in sources.leakage:
         parameters = provenance.load(manifest)["parameters"]
         summary = page.read_table(page.output(manifest, "summary.csv"))
@@ -161,16 +164,10 @@ def leakage(sources: Sources, figures: Figures) -> list[dict]:
         for (split,), rows in summary.group_by("split", maintain_order=True):
             spec = charts.leakage(rows, f"Share of the {task} items of {split} with a relative, by identity")
             drawn.append(figures.add(spec, f"{task}, {split} split"))
-        remaining = sources.excluded and leakage_rows(without_excluded(sources.excluded, parameters["task"]))
+        remaining = excluded is not None and leakage_rows(exclusion.leakage_without(manifest, excluded))
         section = {"task": task, "coverage": parameters["coverage"], "figures": drawn}
         found.append(section | {"tables": {"": leakage_rows(summary), "what is excluded taken out": remaining}})
     return found
-
-
-def without_excluded(manifest: Path, task: str) -> pl.DataFrame:
-    """A task's summary once what is excluded is out of the corpus."""
-    tables = provenance.outputs(manifest, "summary.csv")
-    return page.read_table(next(path for path in tables if path.parent.name == task))
 
 
 def leakage_rows(summary: pl.DataFrame) -> list[dict]:

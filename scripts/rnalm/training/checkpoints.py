@@ -6,6 +6,7 @@ complete one (written atomically after it), the fingerprint of the run it belong
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ def fingerprint(*parts) -> str:
 
 class State:
     def __init__(self, directory, fingerprint: str):
-        self.directory, self.fingerprint, self.opened = Path(directory), fingerprint, time.time()
+        self.directory, self.fingerprint = Path(directory), fingerprint
         self.directory.mkdir(parents=True, exist_ok=True)
         self.pointer = self.directory / "latest.json"
 
@@ -37,15 +38,15 @@ class State:
     def latest(self) -> dict | None:
         """What `publish` last recorded, or None if there is nothing to go on from.
 
-        A run that finished before this state was opened is nothing to go on from: who runs it again wants it anew.
-        One that finished since, while this process waited for the lock, is. InputError: another run is unfinished.
+        The end of a finished run is: it is declared again, in case that its end was all that the workflow missed.
+        InputError: another run is unfinished.
         """
         if not self.pointer.exists():
             return None
         latest = read_json(self.pointer)
-        if latest.get("finished", self.opened) < self.opened:
-            return None
         if latest["fingerprint"] != self.fingerprint:
+            if "finished" in latest:
+                return None
             raise InputError(
                 self.directory,
                 "holds the checkpoints of a run with other settings or data",
@@ -54,11 +55,15 @@ class State:
         return latest
 
     def begin(self) -> None:
-        """Clear away what a finished run left; InputError if another run is unfinished. Needs the lock."""
+        """Clear away what another, finished run left; InputError if it is unfinished. Needs the lock."""
         if self.latest() is None:
-            for left in self.directory.iterdir():
-                if left.name != LOCK:
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            self.clear()
+
+    def clear(self) -> None:
+        """Remove everything but the lock, which this process holds."""
+        for left in self.directory.iterdir():
+            if left.name != LOCK:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def finish(self) -> None:
         """The run is complete and its results declared: the next one may take the directory over."""
@@ -66,6 +71,15 @@ class State:
 
     def publish(self, tag: str, **progress) -> None:
         """Make checkpoint `tag` the one to resume from and drop older ones beyond the last two."""
+        for path in (self.directory / tag).rglob("*"):  # the pointer must not outlive, in a crash, what it points to
+            if path.is_file():
+                flush(path)
         write_json(self.pointer, {"tag": tag, "fingerprint": self.fingerprint, **progress})
         for old in sorted(path for path in self.directory.glob("step-*") if path.is_dir() and path.name <= tag)[:-KEPT]:
             shutil.rmtree(old)
+
+
+def flush(path: Path) -> None:
+    """Have the system write what it still holds of a file."""
+    with open(path, "rb") as handle:
+        os.fsync(handle.fileno())

@@ -1,7 +1,8 @@
 """Masked-language pre-training of an encoder with DeepSpeed, one process per device.
 
 The data order is the draw's row order; masks and dropout are keyed by what they are for, so a run that was
-killed and resumed from its last checkpoint gives the same losses as one that was not. The loss of a step is
+killed and resumed from its last checkpoint gives the same losses as one that was not (on GPUs as far as the kernels of
+attention repeat themselves). The loss of a step is
 the mean over all selected tokens of the global batch, whatever the number of processes and micro-batches.
 """
 
@@ -248,7 +249,7 @@ class Pretraining:
         self.engine.save_checkpoint(str(self.state.directory), tag=tag, client_state=progress, save_latest=False)
         dist.barrier()
         if self.rank == 0:
-            self.state.publish(tag, **progress)
+            self.state.publish(tag, **progress, processes=self.world_size)
 
 
 def tag_of(step: int) -> str:
