@@ -3,19 +3,17 @@
 import argparse
 import json
 import os
-import shutil
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 import yaml
-from rnalm.errors import InputError, exits
+from rnalm.errors import exits
 from rnalm.files import atomic_directory, read_json, sha256
 from rnalm.models import registry
-from rnalm.provenance import load, outputs, stage
+from rnalm.provenance import load, stage
 from rnalm.randomness import key
-from rnalm.training.blocks import check_compiler
 from rnalm.training.checkpoints import State, fingerprint
+from rnalm.training.launch import check
 from rnalm.training.pretraining import Pretraining, Settings, start_engine
 
 
@@ -51,17 +49,9 @@ def main():
     state = State(arguments.state, identity)
 
     if arguments.check:
-        with torch.device("meta"):
-            registry.build(model, arguments.model_config)
-        if arguments.device == "cuda":
-            check_gpus()
-        if arguments.settings["compile"]:
-            check_compiler(arguments.device)
-        for manifest in filter(None, (*arguments.draws, arguments.validation, arguments.previous)):
-            outputs(manifest)
-        # Waits for a trainer that outlived the workflow: later, processes would wait for each other, but minutes only.
-        with state.lock():
-            check_processes(state.latest(), arguments.previous)
+        rows = [*arguments.draws, arguments.validation]
+        compiled = arguments.settings["compile"]
+        check(model, arguments.model_config, arguments.device, compiled, rows, arguments.previous, state)
         return
 
     first = int(os.environ.get("RANK", "0")) == 0
@@ -86,50 +76,17 @@ def main():
     )
     if not first:
         segment.run(arguments.log)
-        end()
         return
     with stage("pretrain", arguments.manifest, inputs, parameters) as record:
         tag = segment.run(arguments.log)
-        end()
         with atomic_directory(arguments.manifest.parent) as finished:
-            # Hard links: a trainer that waited for the lock finds the end of the run and declares it anew.
-            shutil.copytree(state.directory / tag, finished / "checkpoint" / tag, copy_function=os.link)
-            for table in ("history.csv", "validation.csv"):
-                shutil.copy(state.directory / table, finished / table)
-            shutil.copytree(state.directory / "tensorboard", finished / "tensorboard")
+            segment.keep(tag, finished)
         directory = arguments.manifest.parent
         record.outputs += sorted(path for path in directory.rglob("*") if path.is_file())
         record.counts |= {"steps": segment.last_step, "tokens": segment.tokens, "processes": segment.world_size}
         record.counts["parameters"] = sum(parameter.numel() for parameter in encoder.parameters())
         record.notes |= {"tag": tag}
     state.finish()
-
-
-def end() -> None:
-    """All processes leave at once: what is left to do is the first one's."""
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def check_gpus() -> None:
-    """InputError where this node has fewer GPUs than processes; `launch.sh` says how many those are."""
-    wanted, there = int(os.environ.get("PROCESSES_PER_NODE", "1")), torch.cuda.device_count()
-    if there < wanted:
-        problem = f"asks for {wanted} GPUs of a node, and {there} can be used here"
-        raise InputError("pretrain.processes", problem, "ask for fewer, or set pretrain.device to cpu")
-
-
-def check_processes(latest: dict | None, previous: str | None) -> None:
-    """InputError where the checkpoint to go on from was made by another number of processes.
-
-    Each keeps its part of the optimiser's state, and DeepSpeed loads them into as many.
-    """
-    if latest is None and previous is None:
-        return
-    before = latest["processes"] if latest else load(previous)["counts"]["processes"]
-    if before != (now := int(os.environ.get("PROCESSES", "1"))):
-        problem = f"is {now}, and what is to be continued was trained by {before}"
-        raise InputError("pretrain.processes", problem, f"write {before}, or begin a new `run`")
 
 
 if __name__ == "__main__":

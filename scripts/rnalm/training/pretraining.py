@@ -148,7 +148,10 @@ class Pretraining:
             self.finished, self.tokens = client["step"], client["tokens"]
 
     def run(self, log: Path) -> str:
-        """Train to the end of the segment; returns the tag of the last checkpoint in the state directory."""
+        """Train to the end of the segment; returns the tag of the last checkpoint in the state directory.
+
+        All processes leave at once then: what is left to do is the first one's.
+        """
         reporting = self.rank == 0
         report = Reporter(self.state.directory, log, self.finished, self.last_step) if reporting else None
         with report or contextlib.nullcontext():
@@ -158,7 +161,20 @@ class Pretraining:
                     f"{self.world_size} processes on {self.device.type}"
                 )
             self._steps(report)
+        dist.barrier()
+        dist.destroy_process_group()
         return tag_of(self.last_step)
+
+    def keep(self, tag: str, folder: Path) -> None:
+        """The segment's checkpoint and its tables, from the state to a folder of results.
+
+        As hard links: a trainer that waited for the lock finds the end of the run and declares it again.
+        """
+        state = self.state.directory
+        shutil.copytree(state / tag, folder / "checkpoint" / tag, copy_function=os.link)
+        for table in ("history.csv", "validation.csv"):
+            shutil.copy(state / table, folder / table)
+        shutil.copytree(state / "tensorboard", folder / "tensorboard")
 
     def _steps(self, report) -> None:
         settings = self.settings
