@@ -24,8 +24,7 @@ def atomic(path):
     temporary = beside(path)
     try:
         yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
+        flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -70,6 +69,12 @@ def another_runs(process: int) -> bool:
     except PermissionError:
         return True
     return process != os.getpid()
+
+
+def flush(path: Path) -> None:
+    """Have the system write to the disk what it still holds of a file."""
+    with open(path, "rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def remove(path: Path) -> None:

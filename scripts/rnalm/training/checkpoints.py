@@ -6,7 +6,6 @@ complete one (written atomically after it), the fingerprint of the run it belong
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import filelock
 
 from rnalm.errors import InputError
-from rnalm.files import read_json, write_json
+from rnalm.files import flush, read_json, write_json
 
 KEPT = 2
 LOCK = "lock"
@@ -77,9 +76,3 @@ class State:
         write_json(self.pointer, {"tag": tag, "fingerprint": self.fingerprint, **progress})
         for old in sorted(path for path in self.directory.glob("step-*") if path.is_dir() and path.name <= tag)[:-KEPT]:
             shutil.rmtree(old)
-
-
-def flush(path: Path) -> None:
-    """Have the system write what it still holds of a file."""
-    with open(path, "rb") as handle:
-        os.fsync(handle.fileno())
